@@ -1,0 +1,1 @@
+"""The policies that compete, behind one protocol and one registry."""

@@ -1,0 +1,1 @@
+"""The arena: run matrix, metrics, statistics, reports and the command line."""

@@ -1,0 +1,1 @@
+"""The shipped scenarios, as data: YAML files that the simulator's schema reads."""
