@@ -1,1 +1,5 @@
-"""The world: cardholders, the bank that contacts them, and the clock; it knows nothing of policies or arenas."""
+"""The world: who the cardholders are, what they do, what a bank has, and the clock that ties them together."""
+
+from cardarena.simulator.compilation import use_own_cache
+
+use_own_cache()

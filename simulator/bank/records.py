@@ -86,10 +86,9 @@ ACCOUNT = np.dtype(
         ("tracked", np.int8),  # 0: blocks tracking, so app behaviour is not seen; 2: fully seen
         # contact history (marketing)
         ("contacts_today", np.int16),
-        ("contacts_7d", np.float64, (N_CHANNELS,)),  # recursive 7-day count per channel (for features)
         ("contacts_28d", np.float64),
-        ("week_ring", np.int8, (7, N_CHANNELS)),  # contacts delivered by day modulo 7: exact rolling week for caps
-        ("month_ring", np.int8, (30,)),  # contacts delivered by day modulo 30: exact rolling month for caps
+        ("week_ring", np.int8, (7, N_CHANNELS)),  # contacts delivered by day modulo 7: the exact rolling week
+        ("month_ring", np.int8, (30,)),  # contacts delivered by day modulo 30: the exact rolling month
         ("last_contact_day", np.int32, (N_CHANNELS,)),
         ("category_contacts_28d", np.float64, (N_CATEGORIES,)),
         ("opens_28d", np.float64),
