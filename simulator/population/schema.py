@@ -24,16 +24,26 @@ TRAITS = np.dtype(
         ("privacy_concern", np.float64),  # latent, standard normal; high = concerned
         ("personalisation_need", np.float64),  # in (0, 1)
         ("privacy_limit", np.float64),  # depth in (0, 1) beyond which personalisation repels
-        ("channel_liking", np.float64, (N_CHANNELS,)),  # multipliers, population mean 1 per channel before survey order
+        (
+            "channel_liking",
+            np.float64,
+            (N_CHANNELS,),
+        ),  # multipliers, population mean 1 per channel before survey order
         ("service_liking", np.float64, (5,)),  # multipliers by names.SERVICES
         ("response_frailty", np.float64),  # gamma, mean 1: how readily this person responds and buys
-        ("frequency_tolerance", np.float64),  # log-normal, load units (about contacts in a week) at which attention halves
+        (
+            "frequency_tolerance",
+            np.float64,
+        ),  # log-normal, load units (about contacts in a week) at which attention halves
         ("deal_proneness", np.float64),  # in (0, 1)
         ("activity_frailty", np.float64),  # gamma, mean 1: over-dispersion of transactions and visits
         ("credit_vulnerability", np.float64),  # gamma, mean 1: hazard of credit stress
         ("satisfaction_home", np.float64),  # in (0, 1): where satisfaction drifts back to
         ("trust_home", np.float64),  # in (0, 1)
-        ("wallet_home", np.float64),  # in (0, 1]: our card's share of this person's spend at rest; 1 if one card
+        (
+            "wallet_home",
+            np.float64,
+        ),  # in (0, 1]: our card's share of this person's spend at rest; 1 if one card
         ("tenure_days", np.int32),  # days since the account was opened at the start date
         ("credit_limit_fen", np.int64),
         ("is_dormant", np.int8),  # 0/1: inactive at the start (population mode; never in survey mode)

@@ -1,0 +1,1 @@
+"""Who the cardholders are: survey marginals become traits through a copula and raking; identities come beside them."""
