@@ -43,6 +43,7 @@ _PRIVACY_ITEMS: Final = ("blocks_tracking", "refuses_secondary_use", "shares_no_
 _DIGITS: Final = 12
 
 Row = dict[str, str | float]
+Measure = Callable[[np.ndarray], float]
 
 
 def iterative_proportional_fit(
@@ -108,7 +109,7 @@ class Rake:
     def solve(
         self,
         apply: Callable[[float], None],
-        measure: Callable[[np.ndarray], float],
+        measure: Measure,
         target: float,
         low: float,
         high: float,
@@ -123,9 +124,7 @@ class Rake:
         apply(value)
         return value
 
-    def fit_scalar(
-        self, name: str, measure: Callable[[np.ndarray], float], target: float, low: float, high: float
-    ) -> None:
+    def fit_scalar(self, name: str, measure: Measure, target: float, low: float, high: float) -> None:
         """Fit one of the kernel's scalars."""
 
         def apply(value: float) -> None:
@@ -184,7 +183,7 @@ class Rake:
             self.note(name, self.scalars[name], target)
 
     def fit_flags(self) -> None:
-        """Fit the intercepts of all flags at once, by bisection: no flag moves the share of another, given its condition."""
+        """Fit the intercepts of all flags at once, by bisection: none moves the share of another."""
         wanted = {row["flag"]: row for row in rows_of_mode("flags.csv", self.mode)}
         low, high = dict.fromkeys(FLAGS, -12.0), dict.fromkeys(FLAGS, 12.0)
         for _ in range(26):
@@ -200,7 +199,7 @@ class Rake:
             self.note(f"flag.{flag}", self.logits[flag], float(row["share"]))
 
     def fit_spend(self) -> None:
-        """Fit the upper tail of spend (survey), or the place of a log-normal from which the bands follow (population)."""
+        """Fit the upper tail of spend (survey), or a log-normal from which the bands follow (population)."""
         if self.mode == "survey":
             target = self.numbers["spend_mean_cny"]
             self.fit_scalar("spend_high_sd", lambda p: _mean_cny(p["monthly_spend_fen"]), target, 0.2, 2.0)

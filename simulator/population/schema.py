@@ -8,7 +8,7 @@ from cardarena.simulator.names import N_CHANNELS
 TRAITS = np.dtype(
     [
         ("cardholder", np.int64),  # id, 0 .. N-1; with the seed it determines every other field
-        ("age", np.int16),  # years, 18-54
+        ("age", np.int16),  # years, 18-54 in both modes: the survey has no band above
         ("age_band", np.int8),
         ("gender", np.int8),
         ("city_tier", np.int8),
@@ -28,17 +28,20 @@ TRAITS = np.dtype(
             "channel_liking",
             np.float64,
             (N_CHANNELS,),
-        ),  # multipliers, population mean 1 per channel before survey order
+        ),  # multipliers; means 0.6 .. 1.4 in the survey's order
         ("service_liking", np.float64, (5,)),  # multipliers by names.SERVICES
         ("response_frailty", np.float64),  # gamma, mean 1: how readily this person responds and buys
         (
             "frequency_tolerance",
             np.float64,
-        ),  # log-normal, load units (about contacts in a week) at which attention halves
+        ),  # log-normal; load (SMS-equivalents a week) that halves attention
         ("deal_proneness", np.float64),  # in (0, 1)
         ("activity_frailty", np.float64),  # gamma, mean 1: over-dispersion of transactions and visits
         ("credit_vulnerability", np.float64),  # gamma, mean 1: hazard of credit stress
-        ("satisfaction_home", np.float64),  # in (0, 1): where satisfaction drifts back to
+        (
+            "satisfaction_home",
+            np.float64,
+        ),  # in (0, 1): where satisfaction drifts back to; very satisfied above 0.75
         ("trust_home", np.float64),  # in (0, 1)
         (
             "wallet_home",

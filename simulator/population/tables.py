@@ -33,7 +33,7 @@ MODES: Final = ("survey", "population")
 BLOCK: Final = 1024  # ids in which the segments hold exactly
 
 #: The 0/1 traits that hang on a probability, in the order of their draws. Append only.
-FLAGS: Final = (
+FLAGS: Final[tuple[str, ...]] = (
     "is_dormant",
     "has_app",
     "push_permitted",
@@ -105,7 +105,7 @@ _SCALARS: Final = (
     "first_card_age",
 )
 #: Single numbers of the kernel that `rake` finds; their targets stand in `fitted.csv`.
-FITTED_SCALARS: Final = (
+FITTED_SCALARS: Final[tuple[str, ...]] = (
     "satisfaction_logit",
     "satisfaction_sd",
     "trust_logit",
