@@ -1,0 +1,404 @@
+"""Policies that learn from a randomised log: `propensity`, `capped_propensity`, `uplift`.
+
+With a log (`brief.history`) a policy fits once, at reset. Without one (cold start) it opens an experiment of
+its own: on a small random slice it contacts by lot or holds out, and fits when the outcomes are ripe, twice
+at most.
+"""
+
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardarena.agents.base import BasePolicy, Dial, one_thread
+from cardarena.agents.boosting import boosted
+from cardarena.agents.effects import EFFECT_NAMES, doubly_robust, effect_design, purchase_worth, ridge
+from cardarena.agents.market import best_offer, reach
+from cardarena.agents.tables import LEARNED_FEATURES, ExplorationLog, Table, history_table, view_blocks
+from cardarena.simulator.contracts import Brief, Contacts, Feedback, Floats, Ints, View
+from cardarena.simulator.names import CATEGORIES, N_CATEGORIES
+
+#: A model needs so many contacted and so many held-out rows to be fitted at all.
+LEAST_ROWS: Final = 50
+#: Days of the two fits in a cold start: 14 days after the first and the third exploring week.
+COLD_FIT_DAYS: Final = (21, 42)
+
+
+class LoggedPolicy(BasePolicy):
+    """A policy fitted to a `Table`; a kind of it says how to fit and how to score.
+
+    States: *exploring* (no model: contacts by lot on a slice) -> *fitted*. With a log it is fitted from the
+    start.
+
+    Attributes:
+        explored: share of the base in the experiment on a decision day of a cold start.
+        contact_share: share of that slice which is contacted, the rest being held out.
+        n_channels: how many channels, of the best buys, it uses.
+    """
+
+    league = "logged"
+    every_days = 7
+    features = LEARNED_FEATURES
+    explored: ClassVar[float] = 0.2
+    contact_share: ClassVar[float] = 0.5
+    n_channels: ClassVar[int] = 4
+
+    def reset(self, brief: Brief, policy_seed: int) -> None:
+        """Fit to the history, if there is one."""
+        super().reset(brief, policy_seed)
+        self._log = ExplorationLog(brief.n_cardholders)
+        self._fit_days: list[int] = []
+        self._fitted = False
+        table = history_table(brief)
+        self._cold = table is None
+        if table is not None:
+            self._refit(table)
+
+    def decide(self, view: View) -> Contacts:
+        """Contact where the model says so; in a cold start, explore."""
+        if not self._cold:
+            return self.exploit(view, np.ones(view.n, dtype=bool))
+        due = [day for day in COLD_FIT_DAYS if day <= view.day]
+        if len(due) > len(self._fit_days):
+            table = self._log.table(view.day)
+            self._fit_days = [*self._fit_days, *([view.day] * (len(due) - len(self._fit_days)))]
+            self._refit(table)
+        if view.day > COLD_FIT_DAYS[-1] and self._fitted:
+            return self.exploit(view, np.ones(view.n, dtype=bool))
+        return self._explore(view)
+
+    def learn(self, feedback: Feedback) -> None:
+        """In a cold start, add outcomes to the experiment."""
+        if self._cold:
+            self._log.learn(feedback)
+
+    def fit(self, table: Table) -> None:
+        """Fit the models to `table`, which has enough rows."""
+        raise NotImplementedError
+
+    def exploit(self, view: View, free: NDArray[np.bool_]) -> Contacts:
+        """Return the contacts of the fitted model among those who are `free`."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """Return the experiment; models are fitted again from it, or from the brief's history."""
+        return {**super().state(), "log": self._log.state(), "fit_days": list(self._fit_days)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back the experiment and fit as of the last fit."""
+        super().load_state({name: value for name, value in state.items() if name not in ("log", "fit_days")})
+        self._log.load_state(state["log"])
+        self._fit_days = list(state["fit_days"])
+        if self._fit_days:
+            self._refit(self._log.table(self._fit_days[-1]))
+
+    def _refit(self, table: Table) -> None:
+        contacted = int((table.offer >= 0).sum())
+        if min(contacted, len(table) - contacted) < LEAST_ROWS:
+            return
+        with one_thread():
+            self.fit(table)
+        self._fitted = True
+
+    def _explore(self, view: View) -> Contacts:
+        """Contact by lot in a random slice, hold out the rest of it, and leave everybody else to the model."""
+        u_slice, u_contact, u_offer = self.luck(view).random((3, view.n))
+        in_slice = (u_slice < self.explored) & (view["is_open"] > 0)
+        draw = np.flatnonzero(in_slice & (u_contact < self.contact_share))
+        offers = np.arange(self.market.n_offers)
+        channel = reach(view, self.market, offers, self.market.order[: self.n_channels])[draw]
+        ok = channel >= 0
+        count = ok.sum(axis=1)
+        draw, channel, ok, count = draw[count > 0], channel[count > 0], ok[count > 0], count[count > 0]
+        wanted = np.minimum((u_offer[draw] * count).astype(np.int64), count - 1)
+        offer = (np.cumsum(ok, axis=1) <= wanted[:, None]).sum(axis=1)
+        lot = self.request(
+            view,
+            draw,
+            offer,
+            channel[np.arange(len(draw)), offer],
+            propensity=self.explored * self.contact_share / np.maximum(count, 1),
+            reason="drawn by lot, to learn",
+        )
+        # Somebody out of every channel's reach is neither contacted nor held out.
+        reachable = np.zeros(view.n, dtype=bool)
+        reachable[draw] = True
+        held_out = in_slice & (u_contact >= self.contact_share)
+        self._log.add(view, np.flatnonzero(reachable | held_out), lot)
+        if not self._fitted:
+            return lot
+        reasons = self._reasons, self._noted
+        model = self.exploit(view, ~in_slice)
+        if not len(model):
+            self._reasons, self._noted = reasons
+            return lot
+        return _merged(lot, model)
+
+
+def _merged(a: Contacts, b: Contacts) -> Contacts:
+    """Return two requests about different people as one, in id order."""
+    if not len(a):
+        return b
+    order = np.argsort(np.concatenate([a.cardholder, b.cardholder]), kind="stable")
+    names = ("cardholder", "offer", "channel", "depth", "minute", "priority", "propensity", "candidates")
+    return Contacts(**{name: np.concatenate([getattr(a, name), getattr(b, name)])[order] for name in names})
+
+
+def stacked(person: np.ndarray, category: np.ndarray, k: Any) -> NDArray[np.float32]:
+    """Return model rows: person columns, the columns of category `k` (one code, or one a row), and k itself."""
+    n = len(person)
+    codes = np.broadcast_to(np.asarray(k, dtype=np.int64), (n,))
+    block = category[np.arange(n), codes]
+    return np.concatenate([person, block, codes[:, None].astype(np.float32)], axis=1, dtype=np.float32)
+
+
+class ConversionModel:
+    """P(purchase in the offer's category within 14 days | contacted, features, category), and how offers differ.
+
+    Attributes:
+        tilt: shape (offers,), conversion of each offer over its category's, shrunk to 1.
+        rate: shape (categories,), logged conversion by category, shrunk to the mean.
+    """
+
+    def __init__(self, table: Table, category_of: Ints) -> None:
+        """Fit to the contacted rows of `table`; offers are of the categories `category_of`, shape (offers,)."""
+        sent = table.rows(np.flatnonzero(table.offer >= 0))
+        k = category_of[sent.offer]
+        converted = sent.bought[np.arange(len(sent)), k] > 0
+        mean = float(converted.mean())
+        taken = np.bincount(k, weights=converted, minlength=N_CATEGORIES)
+        self.rate: Floats = (taken + 50 * mean) / (np.bincount(k, minlength=N_CATEGORIES) + 50)
+        by_offer = np.bincount(sent.offer, weights=converted, minlength=len(category_of))
+        count = np.bincount(sent.offer, minlength=len(category_of))
+        prior = self.rate[category_of]
+        self.tilt: Floats = np.divide(
+            by_offer + 100 * prior, (count + 100) * prior, out=np.ones_like(prior), where=prior > 0
+        )
+        self._model = None
+        if converted.any() and not converted.all():
+            model = boosted(True, trees=40, leaves=12, least=40)
+            self._model = model.fit(stacked(sent.person, sent.category, k), converted)
+        self._constant = mean
+
+    def predict(self, person: np.ndarray, category: np.ndarray, codes: Ints) -> Floats:
+        """Return P(conversion) for everybody and each category of `codes`, shape (n, len(codes))."""
+        n = len(person)
+        if self._model is None or not n:
+            return np.full((n, len(codes)), self._constant)
+        rows = np.concatenate([stacked(person, category, k) for k in codes])
+        return self._model.predict_proba(rows)[:, 1].reshape(len(codes), n).T
+
+
+class Propensity(LoggedPolicy):
+    """The foil: contacts whoever is likely to buy, again and again.
+
+    Gradient boosting on logged contacts gives P(purchase | contact); each week everybody above a tiny
+    threshold gets the offer with the greatest P. It does not ask who would have bought anyway, what a contact
+    costs, or how many there were. In a cold start it explores on a slice and fits on days 21 and 42.
+
+    Dial: least P at which to contact.
+    """
+
+    name = "propensity"
+    title = "Greedy propensity"
+    summary = (
+        "Gradient boosting of P(purchase | contact); contacts everybody above a tiny threshold each week."
+    )
+    dial_spec: ClassVar[Dial] = Dial("least P(purchase)", (0.0, 0.01, 0.03, 0.1), 0.01, 0.0, 1.0)
+
+    def fit(self, table: Table) -> None:
+        """Fit P(purchase | contact)."""
+        self._model = ConversionModel(table, self.market.category)
+
+    def exploit(self, view: View, free: NDArray[np.bool_]) -> Contacts:
+        """Contact everybody above the threshold with the likeliest offer."""
+        chance = self.chances(view)
+        channel = reach(
+            view, self.market, np.arange(self.market.n_offers), self.market.order[: self.n_channels]
+        )
+        best, score = best_offer(chance, channel >= 0)
+        rows = np.flatnonzero(free & (view["is_open"] > 0) & (score >= self.dial))
+        return self._contacts(view, rows, best, channel, score, score)
+
+    def chances(self, view: View) -> Floats:
+        """Return P(purchase | contact) of every person and offer, shape (n, offers)."""
+        stocked = np.unique(self.market.category)
+        with one_thread():
+            p = self._model.predict(*view_blocks(view), stocked)
+        return np.clip(p[:, np.searchsorted(stocked, self.market.category)] * self._model.tilt, 0.0, 1.0)
+
+    def _contacts(
+        self, view: View, rows: Ints, best: Ints, channel: np.ndarray, score: Floats, chance: Floats
+    ) -> Contacts:
+        offer = best[rows]
+        return self.request(
+            view,
+            rows,
+            offer,
+            channel[rows, offer],
+            wanted_depth=1,
+            priority=score[rows],
+            reason="likely to buy in {category} within two weeks (P {chance:.3f})",
+            category=np.array(CATEGORIES)[self.market.category[offer]],
+            chance=chance[rows],
+        )
+
+
+class CappedPropensity(Propensity):
+    """What banks run: propensity times the offer's margin, above a threshold, under a frequency cap.
+
+    The cap counts this policy's own requests of the last 28 days and is never exceeded.
+    In a cold start it explores on a slice, under the same cap, and fits on days 21 and 42.
+
+    Dial: contacts a person in 28 days.
+    """
+
+    name = "capped_propensity"
+    title = "Capped propensity"
+    summary = "Propensity times margin, above a value threshold and under a frequency cap: what banks run."
+    dial_spec: ClassVar[Dial] = Dial("contacts in 28 days", (1.0, 2.0, 4.0), 2.0, 0.0, 28.0)
+    kept = ("sent",)
+    #: Expected margin below which a contact is not worth a person's attention, in CNY; tuned.
+    threshold_cny: ClassVar[float] = 0.5
+
+    def reset(self, brief: Brief, policy_seed: int) -> None:
+        """Forget whom it contacted."""
+        self.sent = np.zeros((28, brief.n_cardholders), dtype=np.int16)
+        super().reset(brief, policy_seed)
+
+    def decide(self, view: View) -> Contacts:
+        """Contact within the cap, and count it."""
+        self.sent[view.day % 28] = 0
+        contacts = super().decide(view)
+        below = self.sent.sum(axis=0)[contacts.cardholder] < round(self.dial)
+        kept = _kept(contacts, below)
+        self.sent[view.day % 28, kept.cardholder] += 1  # a person has one contact a decision
+        return kept
+
+    def exploit(self, view: View, free: NDArray[np.bool_]) -> Contacts:
+        """Contact where P times margin exceeds cost, price and threshold."""
+        free = free & (self.sent.sum(axis=0) < round(self.dial))
+        chance = self.chances(view)
+        channel = reach(
+            view, self.market, np.arange(self.market.n_offers), self.market.order[: self.n_channels]
+        )
+        cost = np.where(channel >= 0, self.market.contact_mfen[channel], 0.0) + view.contact_price_mfen
+        worth = chance * self.market.take_fen * 0.01 - cost * 1e-5
+        best, score = best_offer(worth, channel >= 0)
+        rows = np.flatnonzero(free & (view["is_open"] > 0) & (score > self.threshold_cny))
+        return self._contacts(view, rows, best, channel, score, chance[np.arange(view.n), best])
+
+
+def _kept(contacts: Contacts, keep: NDArray[np.bool_]) -> Contacts:
+    """Return the contacts that are kept."""
+    if keep.all():
+        return contacts
+    pick: dict[str, Any] = {n: None if v is None else v[keep] for n, v in vars(contacts).items()}
+    return Contacts(**pick)
+
+
+class Uplift(LoggedPolicy):
+    """Contacts where a contact *changes* the expected margin by more than its price: a doubly robust learner.
+
+    Per category, the contacted are compared with the held out. Outcome: purchases in the category, priced at
+    what a purchase is worth in the log, so that the luck of other categories stays out. Two-fold cross-fitted
+    boosting gives the outcome with and without contact and a logistic model the chance of contact; their
+    doubly robust pseudo-outcomes, weighted by overlap, go into one ridge regression whose slopes all
+    categories share. Costs of contact and of lost permissions are taken off afterwards. In a cold start it
+    explores on a slice and fits on days 21 and 42.
+
+    Dial: price of a contact in CNY, on top of its costs and the arena's price.
+    """
+
+    name = "uplift"
+    title = "Doubly robust uplift"
+    summary = (
+        "Contacts where the estimated change in margin, not the chance of a purchase, exceeds the price."
+    )
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.25, 0.5, 1.0, 2.0), 0.25, 0.0)
+    #: Ridge penalty, in rows.
+    penalty: ClassVar[float] = 100.0
+
+    def fit(self, table: Table) -> None:
+        """Fit the effect of a contact, per category, on slopes that categories share."""
+        market = self.market
+        self._worth = purchase_worth(table, market.category, market.take_fen)
+        rate = np.minimum(table.bought, 2.0).mean(axis=0)
+        self._scale: Floats = self._worth * (rate + 0.05 * rate.mean() + 1e-6)
+        treated = np.where(table.offer >= 0, market.category[table.offer], -1)
+        held_out = np.flatnonzero(treated < 0)
+        designs, effects, weights = [], [], []
+        for k in np.unique(market.category):
+            rows = np.sort(np.concatenate([np.flatnonzero(treated == k), held_out]))
+            contacted = treated[rows] == k
+            if min(contacted.sum(), len(held_out)) < LEAST_ROWS:
+                continue
+            part = table.rows(rows)
+            outcome = np.minimum(part.bought[:, k], 2.0) * self._worth[k]
+            effect, weight = doubly_robust(stacked(part.person, part.category, int(k)), contacted, outcome)
+            designs.append(self._design(part.person, part.category, int(k)))
+            effects.append(effect)
+            # Rare purchases scatter like their rate times the square of their worth.
+            weights.append(weight / max(self._scale[k] * self._worth[k], 1e-9))
+        if not designs:
+            self._slopes = np.zeros(len(EFFECT_NAMES) + N_CATEGORIES)
+            return
+        x, y, w = np.concatenate(designs), np.concatenate(effects), np.concatenate(weights)
+        self._slopes = ridge(x, y, w / w.mean(), self.penalty)
+
+    def effects(self, view: View) -> Floats:
+        """Return the expected change in margin by a contact of each category, CNY, shape (n, categories)."""
+        person, category = view_blocks(view)
+        with one_thread():
+            columns = [self._design(person, category, k) @ self._slopes for k in range(N_CATEGORIES)]
+        return np.stack(columns, axis=1)
+
+    def exploit(self, view: View, free: NDArray[np.bool_]) -> Contacts:
+        """Contact where the effect exceeds costs and price."""
+        market = self.market
+        return priced_contacts(
+            self, view, free, self.effects(view)[:, market.category], self.dial, self.n_channels
+        )
+
+    def _design(self, person: np.ndarray, category: np.ndarray, k: int) -> Floats:
+        """Return effect columns and the category's dummies, shape (n, effect columns + categories)."""
+        shared = effect_design(person, category, k)
+        # Effects are thought of relative to what the category brings, so that slopes can be shared.
+        dummies = np.zeros((len(person), N_CATEGORIES))
+        dummies[:, k] = 1.0
+        return np.concatenate([shared * self._scale[k], dummies * self._scale[k]], axis=1)
+
+
+def priced_contacts(
+    policy: BasePolicy, view: View, free: NDArray[np.bool_], effect: Floats, price_cny: float, n_channels: int
+) -> Contacts:
+    """Return a contact with the best offer for everybody whose expected increment exceeds cost and price.
+
+    Args:
+        policy: who asks.
+        view: the bank's sight.
+        free: shape (n,), who may be contacted.
+        effect: shape (n, offers), expected change in margin, CNY.
+        price_cny: the policy's own price; the view's price comes on top.
+        n_channels: how many channels, of the best buys, to use.
+    """
+    market = policy.market
+    channel = reach(view, market, np.arange(market.n_offers), market.order[:n_channels])
+    cost = np.where(channel >= 0, market.contact_mfen[channel], 0.0) * 1e-5
+    # Among offers of one category the model sees no difference: the more appealing one, then the one that pays more.
+    taste = 1e-6 * np.asarray(policy.brief.offers["appeal"]) + 1e-12 * market.take_fen
+    best, score = best_offer(effect - cost + taste, channel >= 0)
+    price = price_cny + view.contact_price_mfen * 1e-5
+    rows = np.flatnonzero(free & (view["is_open"] > 0) & (score > price))
+    return policy.request(
+        view,
+        rows,
+        best[rows],
+        channel[rows, best[rows]],
+        wanted_depth=1,
+        priority=score[rows],
+        reason="a contact for {category} should add {score:.2f} CNY after its cost (price {price:.2f})",
+        category=np.array(CATEGORIES)[market.category[best[rows]]],
+        score=score[rows],
+        price=price,
+    )

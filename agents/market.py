@@ -1,0 +1,162 @@
+"""What a policy makes of the brief's catalogue: what a take is worth, what a contact costs, which channel first."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardarena.simulator.contracts import Bools, Brief, Floats, Ints, View
+from cardarena.simulator.names import CATEGORIES, CHANNELS
+
+#: Minute of the day at which each channel sends: inside 09:00-20:59, messages before lunch, calls in office hours.
+SEND_MINUTE: Final = {
+    "app_push": 725,
+    "in_app": 545,
+    "mini_program": 560,
+    "sms": 610,
+    "email": 580,
+    "human_call": 630,
+    "ai_call": 900,
+    "branch_atm": 550,
+    "wecom": 1140,
+    "third_party": 1170,
+}
+LATEST_MINUTE: Final = 1259
+#: What a policy without data takes a click to be worth when it ranks channels; assumed.
+CLICK_VALUE_MFEN: Final = 300_000
+#: Bits of an int64 that can name a candidate offer.
+CANDIDATE_BITS: Final = 63
+
+
+class Market:
+    """The brief's offers and channels in the units in which a policy thinks.
+
+    Attributes:
+        n_offers: number of offers. n_channels: number of channels. category: shape (offers,), category code
+        of each offer. take_fen: shape (offers,), expected margin of one take, subsidy and credit loss taken
+        off, before interchange. contact_mfen: shape (channels,), expected cost of one contact, its complaints
+        included. minute: shape (channels,), minute of the day at which the channel sends. order: channel
+        codes from the best buy to the worst; channels that need partner data are left out. gentle: the app's
+        own channels (push, in-app, mini-program), best first. low_risk: codes of public offers that create no
+        credit and need no explanation or special consent.
+    """
+
+    def __init__(self, brief: Brief) -> None:
+        """Read the public fields of the catalogue."""
+        offers, channels = brief.offers, brief.channels
+        self.names = brief.offer_names
+        self.n_offers, self.n_channels = len(offers), len(channels)
+        self.category: Ints = offers["category"].astype(np.int64)
+        subsidy = offers["incentive_fen"] * (1.0 - offers["merchant_share_ppm"] / 1e6)
+        rate = (offers["margin_ppm"] - offers["credit_loss_ppm"]) / 1e6
+        self.take_fen: Floats = offers["margin_fen"] + offers["amount_fen"] * rate - subsidy
+        self.contact_mfen: Floats = (
+            channels["cost_mfen"]
+            + channels["p_notice"] * channels["success_cost_mfen"]
+            + channels["p_complaint"] * brief.complaint_cost_mfen
+        ).astype(np.float64)
+        self.minute: Ints = np.array(
+            [SEND_MINUTE[CHANNELS[c]] for c in range(self.n_channels)], dtype=np.int64
+        )
+        gain = (1.0 - channels["p_fail"]) * channels["p_notice"] * channels["p_click"] * channels["interest"]
+        merit = np.round(gain * CLICK_VALUE_MFEN - self.contact_mfen, 9)
+        own = np.flatnonzero(channels["needs_partner_consent"] == 0)
+        self.order: tuple[int, ...] = tuple(int(c) for c in own[np.argsort(-merit[own], kind="stable")])
+        app = {CHANNELS.index(name) for name in ("app_push", "in_app", "mini_program")}
+        self.gentle: tuple[int, ...] = tuple(c for c in self.order if c in app)
+        plain = (
+            (offers["is_public"] == 1)
+            & (offers["is_credit"] == 0)
+            & (offers["needs_explanation"] == 0)
+            & (offers["needs_partner_consent"] == 0)
+            & (offers["needs_sensitive_consent"] == 0)
+        )
+        self.low_risk: Ints = np.flatnonzero(plain)
+
+    def channel(self, name: str) -> int:
+        """Return the code of the channel `name`."""
+        return CHANNELS.index(name)
+
+    def of_category(self, category: int) -> Ints:
+        """Return the codes of the offers in `category`."""
+        return np.flatnonzero(self.category == category)
+
+    def bits(self, offers: Ints) -> int:
+        """Return the candidate bit mask that names `offers`."""
+        return sum(1 << int(o) for o in np.unique(offers) if o < CANDIDATE_BITS)
+
+
+def reach(view: View, market: Market, offers: Ints, channels: tuple[int, ...]) -> NDArray[np.int8]:
+    """Return the first channel by which each offer may go to each cardholder now.
+
+    Args:
+        view: the bank's sight.
+        market: the catalogue.
+        offers: shape (m,), offer codes.
+        channels: channel codes, most wanted first.
+
+    Returns:
+        Shape (n, m): channel code, or -1 where every channel is closed to the offer.
+    """
+    found = np.full((len(offers), view.n), -1, dtype=np.int8)
+    for row, offer in zip(found, offers, strict=True):
+        for channel in channels:
+            minute = max(int(market.minute[channel]), view.minute)
+            if minute > LATEST_MINUTE:
+                continue
+            np.copyto(row, np.int8(channel), where=(row < 0) & view.allowed(int(offer), channel, 0, minute))
+            if (row >= 0).all():
+                break
+    return found.T
+
+
+def raised_depth(view: View, market: Market, rows: Ints, offer: Ints, channel: Ints, wanted: Ints) -> Ints:
+    """Return the deepest personalisation up to `wanted` that passes every rule, per contact; shape (rows,)."""
+    depth = np.zeros(len(rows), dtype=np.int64)
+    code = offer * market.n_channels + channel
+    for level in (1, 2):
+        deep = wanted >= level
+        for pair in np.unique(code[deep]):
+            here = np.flatnonzero(deep & (code == pair))
+            o, c = divmod(int(pair), market.n_channels)
+            ok = view.allowed(o, c, level, max(int(market.minute[c]), view.minute))[rows[here]]
+            depth[here[ok]] = level
+    return depth
+
+
+def best_offer(scores: Floats, ok: Bools) -> tuple[Ints, Floats]:
+    """Return each row's best column among those that are `ok`, and its score (-inf where there is none).
+
+    Scores are rounded to 1e-9 first; ties go to the lower column.
+
+    Example:
+        >>> best_offer(np.array([[1.0, 1.0], [3.0, 2.0]]), np.array([[True, True], [False, True]]))
+        (array([0, 1]), array([1., 2.]))
+    """
+    masked = np.where(ok, np.round(scores, 9), -np.inf)
+    best = masked.argmax(axis=1)
+    return best, masked[np.arange(len(best)), best]
+
+
+def per_category(view: View, prefix: str) -> NDArray[np.float32]:
+    """Return the view's columns `prefix_<category>` side by side, shape (n, categories)."""
+    return view.matrix([f"{prefix}_{name}" for name in CATEGORIES])
+
+
+def relevance(view: View, spend: bool = True) -> Floats:
+    """Return how relevant each category looks from precursors, purchases and spending, shape (n, categories)."""
+    score = 2.0 * np.log1p(per_category(view, "precursor_7d").astype(np.float64))
+    score += 0.5 * np.log1p(per_category(view, "category_purchases_112d"))
+    if spend:
+        contexts = [f"context_spend_28d_{name}_cny" for name in CATEGORIES[:5]]
+        amount = view.matrix(contexts).astype(np.float64)
+        score[:, :5] += amount / (amount.sum(axis=1, keepdims=True) + 1.0)
+    return np.round(score, 9)
+
+
+#: The columns that `relevance` reads.
+RELEVANCE_FEATURES: Final = (
+    *(f"precursor_7d_{name}" for name in CATEGORIES),
+    *(f"category_purchases_112d_{name}" for name in CATEGORIES),
+    *(f"context_spend_28d_{name}_cny" for name in CATEGORIES[:5]),
+)

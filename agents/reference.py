@@ -1,0 +1,190 @@
+"""Reference policies: what the others are measured against. `silent`, `status_quo`, `caretaker`, `random`."""
+
+from typing import ClassVar, Final
+
+import numpy as np
+
+from cardarena.agents.base import BasePolicy, Dial
+from cardarena.agents.market import RELEVANCE_FEATURES, best_offer, per_category, reach, relevance
+from cardarena.simulator.contracts import Brief, Contacts, View
+from cardarena.simulator.names import CATEGORIES
+
+#: Length of the campaign month, counted from the run's first day; its last days are the month-end push.
+MONTH_DAYS: Final = 30
+
+
+class Silent(BasePolicy):
+    """Contacts nobody: the world from which every increment is counted. It has no dial."""
+
+    name, league = "silent", "reference"
+    title = "Silence"
+    summary = "Contacts nobody; the base of every increment."
+    features = ("is_open",)
+
+    def decide(self, view: View) -> Contacts:
+        """Return no contacts."""
+        return Contacts.none()
+
+
+class StatusQuo(BasePolicy):
+    """What banks do today: an SMS, push and call mix at a fixed monthly rate, weakly targeted, stronger at month-end.
+
+    Each week a slice of the base is held out at random. Of the others, each is contacted with a probability
+    that rises with recent use and spend and in the last week of the campaign month; then a channel is drawn
+    by its rate, and an offer, half uniformly and half by relevance, among what the rules allow on that
+    channel. Every probability is known, so the log of this policy is data from which to learn.
+
+    Dial: contacts a person and month.
+    """
+
+    name, league = "status_quo", "reference"
+    title = "Status quo"
+    summary = (
+        "A randomised SMS, push and call mix at a fixed monthly rate, weakly targeted, stronger at month-end."
+    )
+    dial_spec: ClassVar[Dial] = Dial("contacts a person and month", (1.0, 2.5, 5.0), 2.5, 0.0, 30.0)
+    features = ("is_open", "recency_days", "spend_28d_cny", *RELEVANCE_FEATURES)
+    #: Share of the contacts by channel.
+    mix: ClassVar[dict[str, float]] = {"sms": 0.48, "app_push": 0.46, "human_call": 0.03, "ai_call": 0.03}
+    held_out: ClassVar[float] = 0.1
+    month_end: ClassVar[tuple[float, float]] = (0.85, 1.6)
+
+    def decide(self, view: View) -> Contacts:
+        """Draw whom to contact, by which channel, with which offer."""
+        market, n = self.market, view.n
+        u_hold, u_contact, u_channel, u_offer = self.luck(view).random((4, n))
+        late = view.day % MONTH_DAYS >= MONTH_DAYS - 7
+        active = (view["recency_days"] <= 14).astype(np.float64)
+        spender = (view["spend_28d_cny"] >= 2_000).astype(np.float64)
+        weekly = self.dial * self.every_days / MONTH_DAYS * self.month_end[int(late)]
+        p = np.clip(weekly * (0.75 + 0.25 * active + 0.2 * spender), 0.0, 0.95)
+        names = tuple(self.mix)
+        share = np.array([self.mix[name] for name in names])
+        edges = np.cumsum(share / share.sum())
+        edges[-1] = 1.0
+        drawn = np.searchsorted(edges, u_channel, side="right").clip(0, len(names) - 1)
+        chosen = (u_hold >= self.held_out) & (u_contact < p) & (view["is_open"] > 0)
+        taste = np.exp(np.minimum(relevance(view), 4.0))[:, market.category]
+        offer = np.full(n, -1, dtype=np.int64)
+        p_offer = np.ones(n)
+        for j, name in enumerate(names):
+            rows = np.flatnonzero(chosen & (drawn == j))
+            if not len(rows):
+                continue
+            ok = reach(view, market, np.arange(market.n_offers), (market.channel(name),))[rows] >= 0
+            weight = ok * (0.5 + 0.5 * taste[rows] / taste[rows].mean(axis=1, keepdims=True))
+            total = weight.sum(axis=1, keepdims=True)
+            rows, weight = rows[total[:, 0] > 0], weight[total[:, 0] > 0] / total[total[:, 0] > 0]
+            cumulated = np.cumsum(weight, axis=1)
+            cumulated[:, -1] = 1.0
+            pick = (u_offer[rows, None] >= cumulated).sum(axis=1)
+            # Rounding of the cumulated sum must not land on an offer of weight nought.
+            pick = np.where(weight[np.arange(len(rows)), pick] > 0, pick, weight.argmax(axis=1))
+            offer[rows], p_offer[rows] = pick, weight[np.arange(len(rows)), pick]
+        rows = np.flatnonzero(offer >= 0)
+        share = share / share.sum()
+        chance = (1.0 - self.held_out) * p[rows] * share[drawn[rows]] * p_offer[rows]
+        return self.request(
+            view,
+            rows,
+            offer[rows],
+            np.array([market.channel(name) for name in names])[drawn[rows]],
+            propensity=chance,
+            reason="drawn by lot with chance {chance:.4f}; last used the card {recency:.0f} days ago",
+            chance=chance,
+            recency=view["recency_days"][rows],
+        )
+
+
+class Caretaker(BasePolicy):
+    """A modest fixed policy under which both worlds run out after the decision days.
+
+    A public offer that creates no credit, by the app's own channels, to people who lately showed a need, and
+    never twice within the dial's days.
+
+    Dial: least days between two contacts of one person.
+    """
+
+    name, league = "caretaker", "reference"
+    title = "Caretaker"
+    summary = (
+        "At most one push or in-app contact a fortnight, only on a sign of need, public low-risk offers."
+    )
+    dial_spec: ClassVar[Dial] = Dial("least days between contacts", (7.0, 14.0, 28.0), 14.0, 1.0)
+    features = ("is_open", "days_since_contact", *(f"precursor_7d_{name}" for name in CATEGORIES))
+    kept = ("last_day",)
+    #: Precursors of the last seven days, decayed, below which nothing is seen.
+    signal: ClassVar[float] = 0.5
+
+    def reset(self, brief: Brief, policy_seed: int) -> None:
+        """Forget whom it contacted."""
+        super().reset(brief, policy_seed)
+        self.last_day = np.full(brief.n_cardholders, -10_000, dtype=np.int64)
+
+    def decide(self, view: View) -> Contacts:
+        """Contact those with a sign of need who were left alone long enough."""
+        market = self.market
+        rested = (view["days_since_contact"] >= self.dial) & (view.day - self.last_day >= self.dial)
+        signs = per_category(view, "precursor_7d").astype(np.float64)[:, market.category[market.low_risk]]
+        waiting = np.flatnonzero(
+            (view["is_open"] > 0) & rested & (signs.max(axis=1, initial=0.0) >= self.signal)
+        )
+        if not len(waiting):
+            return self.request(view, waiting, 0, 0)
+        channel = reach(view, market, market.low_risk, market.gentle)[waiting]
+        appeal = np.clip(self.brief.offers["appeal"][market.low_risk], -1.0, 1.0)
+        seen = signs[waiting] >= self.signal
+        best, score = best_offer(signs[waiting] + 0.1 * appeal, seen & (channel >= 0))
+        found = np.flatnonzero(np.isfinite(score))
+        rows = waiting[found]
+        contacts = self.request(
+            view,
+            rows,
+            market.low_risk[best[found]],
+            channel[found, best[found]],
+            priority=score[found],
+            candidates=market.low_risk,
+            reason="signs of need {signs:.1f} in the last week; not contacted for {quiet:.0f} days",
+            signs=signs[rows, best[found]],
+            quiet=view["days_since_contact"][rows],
+        )
+        self.last_day[contacts.cardholder] = view.day
+        return contacts
+
+
+class Random(BasePolicy):
+    """A contact by lot: person, offer and channel drawn uniformly among what the rules allow.
+
+    Dial: contacts a person and week.
+    """
+
+    name, league = "random", "reference"
+    title = "By lot"
+    summary = "Person, offer and channel drawn uniformly among what the rules allow."
+    dial_spec: ClassVar[Dial] = Dial("contacts a person and week", (0.1, 0.25, 0.5, 1.0), 0.25, 0.0, 1.0)
+    features = ("is_open",)
+    #: Channels drawn from, of the best buys.
+    n_channels: ClassVar[int] = 4
+
+    def decide(self, view: View) -> Contacts:
+        """Draw whom, what and how."""
+        market = self.market
+        u_contact, u_action = self.luck(view).random((2, view.n))
+        rows = np.flatnonzero((view["is_open"] > 0) & (u_contact < self.dial))
+        channels = market.order[: self.n_channels]
+        offers = np.arange(market.n_offers)
+        open_to = [reach(view, market, offers, (channel,))[rows] >= 0 for channel in channels]
+        ok = np.concatenate(open_to, axis=1) if open_to else np.zeros((len(rows), 0), dtype=bool)
+        count = ok.sum(axis=1)
+        rows, ok, count = rows[count > 0], ok[count > 0], count[count > 0]
+        wanted = np.minimum((u_action[rows] * count).astype(np.int64), count - 1)
+        action = (np.cumsum(ok, axis=1) <= wanted[:, None]).sum(axis=1)
+        return self.request(
+            view,
+            rows,
+            action % market.n_offers,
+            np.asarray(channels, dtype=np.int64)[action // market.n_offers] if len(rows) else 0,
+            propensity=self.dial / count,
+            reason="drawn by lot among {count} allowed actions",
+            count=count,
+        )

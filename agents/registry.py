@@ -1,0 +1,166 @@
+"""The one registry of policies: names, cards, and how a policy is made from a name or from a user's file."""
+
+import hashlib
+import importlib.util
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, cast
+
+from cardarena.agents.bandits import LinUcb, Thompson
+from cardarena.agents.base import BasePolicy
+from cardarena.agents.learned import CappedPropensity, Propensity, Uplift
+from cardarena.agents.oracle import OracleMyopic
+from cardarena.agents.priced import GreedyPriced
+from cardarena.agents.reference import Caretaker, Random, Silent, StatusQuo
+from cardarena.agents.rules import Blast, Cadence, Rfm, Segment
+from cardarena.simulator.contracts import LEAGUES, Policy
+from cardarena.simulator.errors import PolicyError, UnknownNameError, nearest
+
+_CLASSES: Final[tuple[type[BasePolicy], ...]] = (
+    Silent,
+    StatusQuo,
+    Caretaker,
+    Random,
+    Blast,
+    Cadence,
+    Rfm,
+    Segment,
+    LinUcb,
+    Thompson,
+    Propensity,
+    CappedPropensity,
+    Uplift,
+    GreedyPriced,
+    OracleMyopic,
+)
+_POLICIES: Final = {cls.name: cls for cls in _CLASSES}
+_METHODS: Final = ("reset", "decide", "learn", "explain", "state", "load_state")
+_TYPES: Final[dict[str, type]] = {
+    "name": str,
+    "league": str,
+    "every_days": int,
+    "decide_minute": int,
+    "oracle": bool,
+}
+
+
+def policy_names() -> tuple[str, ...]:
+    """Return the registered names, reference policies first."""
+    return tuple(_POLICIES)
+
+
+def policy_table() -> list[dict[str, Any]]:
+    """Return one card a policy: name, league, title, description, dial, dial_values, dial_default, every_days."""
+    return [
+        {
+            "name": cls.name,
+            "league": cls.league,
+            "title": cls.title,
+            "description": cls.summary,
+            "dial": cls.dial_spec.name,
+            "dial_values": cls.dial_spec.values,
+            "dial_default": cls.dial_spec.default,
+            "every_days": cls.every_days,
+        }
+        for cls in _CLASSES
+    ]
+
+
+def make_policy(spec: str, dial: float | None = None) -> Policy:
+    """Make a policy from a registered name or from a user's file.
+
+    Args:
+        spec: a registered name, or `FILE.py:Class`.
+        dial: value of the policy's knob; its default if left out.
+
+    Returns:
+        A policy that has not been reset yet.
+
+    Raises:
+        UnknownNameError: no policy has this name. PolicyError: the file cannot be read or run, has no such
+        class, or the class is not a policy; or the dial is out of
+            range.
+
+    Example:
+        >>> make_policy("cadence", dial=7).name
+        'cadence'
+    """
+    path, colon, class_name = spec.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _from_file(spec, Path(path), class_name, dial)
+    if spec.endswith(".py"):
+        raise PolicyError(f"policy {spec!r}: expected FILE.py:Class, found no class name")
+    if spec not in _POLICIES:
+        raise UnknownNameError("policy", spec, _POLICIES)
+    return _POLICIES[spec](dial)
+
+
+def _from_file(spec: str, path: Path, class_name: str, dial: float | None) -> Policy:
+    module = _loaded(spec, path)
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__
+    }
+    if class_name not in own:
+        hint = nearest(class_name, own) if own else "it defines none"
+        raise PolicyError(f"policy {spec!r}: no class {class_name!r} in {path.name}; {hint}")
+    cls = own[class_name]
+    try:
+        policy = cls() if dial is None else _with_dial(spec, cls, dial)
+    except PolicyError:
+        raise
+    except Exception as error:
+        raise PolicyError(f"policy {spec!r}: making {class_name}: {type(error).__name__}: {error}") from error
+    _check_shape(spec, policy)
+    return cast(Policy, policy)
+
+
+def _loaded(spec: str, path: Path) -> ModuleType:
+    """Run the file as a module of its own name, so that two files with equal names do not meet."""
+    if not path.is_file():
+        raise PolicyError(f"policy {spec!r}: no file {path}")
+    tag = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    description = importlib.util.spec_from_file_location(f"cardarena_user_{path.stem}_{tag}", path)
+    if description is None or description.loader is None:
+        raise PolicyError(f"policy {spec!r}: {path} is not a Python file")
+    module = importlib.util.module_from_spec(description)
+    # Dataclasses and pickle look their module up by name.
+    import sys
+
+    sys.modules[description.name] = module
+    try:
+        description.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[description.name]
+        raise PolicyError(f"policy {spec!r}: running {path.name}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _with_dial(spec: str, cls: type, dial: float) -> Any:
+    if "dial" not in inspect.signature(cls).parameters:
+        raise PolicyError(f"policy {spec!r}: {cls.__name__}() takes no dial, found dial {dial:g}")
+    return cls(dial=dial)
+
+
+def _check_shape(spec: str, policy: Any) -> None:
+    """Raise unless `policy` has every attribute and method of the protocol, with values that can be used."""
+    missing = [name for name in _METHODS if not callable(getattr(policy, name, None))]
+    missing += [name for name in _TYPES if not hasattr(policy, name)]
+    if missing:
+        raise PolicyError(f"policy {spec!r}: not a policy; it lacks {', '.join(missing)}")
+    for name, kind in _TYPES.items():
+        value = getattr(policy, name)
+        if not isinstance(value, kind):
+            raise PolicyError(f"policy {spec!r}: {name}: expected {kind.__name__}, found {value!r}")
+    if not policy.name:
+        raise PolicyError(f"policy {spec!r}: name: expected a name, found ''")
+    if policy.league not in LEAGUES:
+        raise PolicyError(
+            f"policy {spec!r}: league: {nearest(policy.league, LEAGUES)}; found {policy.league!r}"
+        )
+    if policy.every_days < 1:
+        raise PolicyError(f"policy {spec!r}: every_days: expected 1 or more, found {policy.every_days}")
+    if not 0 <= policy.decide_minute < 1440:
+        raise PolicyError(f"policy {spec!r}: decide_minute: expected 0 to 1439, found {policy.decide_minute}")
