@@ -1,4 +1,4 @@
-"""Where a result comes from: command, parameters, seeds, versions, commit, machine. No host names, no absolute paths."""
+"""Where a result comes from: command, parameters, versions, commit, machine; no host names, no absolute paths."""
 
 import hashlib
 import os
@@ -84,7 +84,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return what a reader needs to judge a timing: processor, cores, memory, operating system, Python; no host name."""
+    """Return what a reader needs to judge a timing: processor, cores, memory, system, Python; no host name."""
     import psutil
 
     return {

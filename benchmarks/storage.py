@@ -1,7 +1,7 @@
 """Files that are whole or absent: atomic writes, checked reads, names that are safe in a path.
 
-A write goes to a temporary file in the same folder, is flushed to the disk, and takes the final name in one step. Whoever
-finds the final name finds the whole content, whenever the process was killed.
+A write goes to a temporary file in the same folder, is flushed to the disk, and takes the final name in one step.
+Whoever finds the final name finds the whole content, whenever the process was killed.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
-"""The arena: scenarios x policies x seeds over worker processes, resumable, each run in a process that can be killed alone.
+"""The arena: scenarios x policies x seeds over worker processes, each run in a process that can be killed alone.
 
-`plan` says what is to be run, `runner` plays one run, `pool` keeps the workers, `parts` keeps what was finished on disk,
-`match` ties them together, `progress` shows it, `state` reads how far it is.
+`plan` says what is to be run, `entries` makes it from names, `schedule` who does what next, `runner` plays one run,
+`pool` keeps the workers, `parts` keeps on disk what was finished, `match` ties them together, `progress` shows it,
+`conclusion` makes leaderboard and report, `state` reads how far it is.
 """
 
 from cardarena.benchmarks.arena.match import Outcome, play

@@ -315,7 +315,8 @@ def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]
                 if old.get(key) != new.get(key):
                     yield f"{key}: it has {_short(old.get(key))}, this command {_short(new.get(key))}"
         elif old != new:
-            yield f"{name}: it has {_short(old)}, this command {_short(new)}"
+            said = {"code_digest": "code of cardarena"}.get(name, name)
+            yield f"{said}: it has {_short(old)}, this command {_short(new)}"
 
 
 def _short(value: Any) -> str:

@@ -1,7 +1,7 @@
 """What was finished, on disk: one sealed file a run, and the tables that they are merged into.
 
-A part exists whole or not at all, so a folder of parts is at every moment the exact state of the arena. The merged tables
-are sorted, so they do not depend on who ran what, when.
+A part exists whole or not at all, so a folder of parts is at every moment the exact state of the arena. The merged
+tables are sorted, so they do not depend on who ran what, when.
 """
 
 import math

@@ -1,5 +1,6 @@
 """How far an arena is, and where its time goes."""
 
+import math
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,11 @@ _AREAS: Final = {
 }
 
 
+def area_of(stage: str) -> str:
+    """Return what a timed stage is part of: `decisions`, `world`, `writing`, `metrics` or `other`."""
+    return _AREAS.get(stage, "other")
+
+
 def arena_status(folder: Path) -> dict[str, Any]:
     """Return the state of the arena in `folder`, running or finished, as plain values.
 
@@ -38,7 +44,7 @@ def arena_status(folder: Path) -> dict[str, Any]:
     for part in _all(folder):
         for stage, value in part["timing"].items():
             seconds[stage] += value
-            if part["policy"] and _AREAS.get(stage) == "decisions":
+            if part["policy"] and area_of(stage) == "decisions":
                 policies[part["policy"]] += value
         if not part["policy"]:
             continue
@@ -47,7 +53,7 @@ def arena_status(folder: Path) -> dict[str, Any]:
             reasons.append({name: part[name] for name in ("scenario", "policy", "dial", "seed", "reason")})
     areas: dict[str, float] = defaultdict(float)
     for stage, value in seconds.items():
-        areas[_AREAS.get(stage, "other")] += value
+        areas[area_of(stage)] += value
     return {
         "folder": folder.name,
         "is_finished": manifest["finished"],
@@ -76,7 +82,7 @@ def _all(folder: Path) -> list[dict[str, Any]]:
     runs: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in tables["runs"].drop_duplicates(["scenario", "policy", "dial", "seed"]).itertuples():
         key = (row.scenario, row.policy, str(row.dial), row.seed)
-        dial = None if row.dial != row.dial else row.dial
+        dial = None if math.isnan(float(str(row.dial))) else float(str(row.dial))
         runs[key] = {
             "scenario": row.scenario,
             "policy": row.policy,

@@ -69,8 +69,8 @@ def load(spec: str) -> Any:
 def reason_of(error: BaseException) -> str:
     """Say in one line what was raised and where: type, message, and the last frame of the user's own code.
 
-    The user's own code is what lies neither in this package nor among installed packages; where there is none, it is the
-    last frame of a policy of this package.
+    The user's own code is what lies neither in this package nor among installed packages; where there is none, it is
+    the last frame of a policy of this package.
     """
     message = " ".join(str(error).split())
     text = f"{type(error).__name__}: {message[:500]}" if message else type(error).__name__

@@ -1,4 +1,4 @@
-"""A made-up runner for tests of the arena: values are a function of the task, and some policies misbehave on purpose."""
+"""A made-up runner for tests of the arena: values follow from the task, and some policies misbehave on purpose."""
 
 import ctypes
 import os

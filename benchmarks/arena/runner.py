@@ -1,0 +1,200 @@
+"""How one task is played in the real world: prepare a world once, fork it for each policy, measure what happened."""
+
+import pickle
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from cardarena.benchmarks.arena.plan import Entry, Plan, Task
+from cardarena.benchmarks.arena.worker import Tell
+from cardarena.benchmarks.storage import inside, read_sealed, safe_name, write_atomic, write_sealed
+
+SILENT: Final = "silent"
+CARETAKER: Final = "caretaker"
+#: A world of this size meets every kernel; it is played to compile, and thrown away.
+_WARM_UP_CARDHOLDERS: Final = 64
+_READY: Final = "ready.json"
+_WORLD: Final = "world.bin"
+_SILENT: Final = "silent.pickle"
+
+
+@dataclass
+class _Silent:
+    """The silent run of a world: what every metric is measured against.
+
+    Attributes:
+        run: its tables, as metrics read them.
+        log_digest: digest of its log.
+        timing: seconds by stage.
+    """
+
+    run: Any
+    log_digest: str
+    timing: dict[str, float]
+
+
+class ArenaRunner:
+    """Plays tasks; keeps the last world and its silent run in memory, since the next task usually needs them."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self._plan, self._folder = plan, folder
+        self._group: tuple[str, int] | None = None
+        self._world: Any = None
+        self._silent: _Silent | None = None
+        self._facts: Any = None
+
+    def warm(self) -> None:
+        """Compile every kernel by playing a world of a few cardholders."""
+        entry = self._plan.scenarios[0]
+        world = self._create(entry, seed=1, n_cardholders=_WARM_UP_CARDHOLDERS)
+        self._play(world, SILENT, None, days=2, on_day=None)
+
+    def forget(self) -> None:
+        """Drop the world in memory; it is read again from the folder."""
+        self._group = self._world = self._silent = self._facts = None
+
+    def prepare(self, task: Task, tell: Tell) -> dict[str, Any]:
+        """Create the world, play its burn-in and its silent run, and leave both in the folder."""
+        folder = self._folder_of(task)
+        if (folder / _READY).exists() and read_sealed(folder / _READY) == list(task.group):
+            return {"reused": True, "timing": {}}
+        self.forget()
+        tell("world: burn-in")
+        timing: dict[str, float] = {}
+        with _timed(timing, "burn_in"):
+            world = self._create(self._plan.scenario(task.scenario), task.seed, self._plan.cardholders)
+        with _timed(timing, "save"):
+            folder.mkdir(parents=True, exist_ok=True)
+            world.save(folder / _WORLD)
+        began = time.perf_counter()
+        log, fork = self._play(
+            world.fork(), SILENT, None, self._plan.days, _telling(tell, "world: silent run")
+        )
+        seconds = time.perf_counter() - began
+        timing["silent_run"] = seconds
+        silent = _Silent(_tables(log), log.digest(), _with_rest(fork.timing, seconds))
+        with _timed(timing, "save"):
+            write_atomic(folder / _SILENT, lambda file: pickle.dump(silent, file, protocol=5))
+            write_sealed(folder / _READY, list(task.group))
+        self._keep(task, world, silent)
+        return {"timing": timing}
+
+    def run(self, task: Task, tell: Tell) -> dict[str, Any]:
+        """Play one policy in a fork of the task's world; return its part."""
+        from cardarena.agents.registry import make_policy
+        from cardarena.benchmarks.metrics import run_breakdown, run_metrics, run_series
+
+        timing: dict[str, float] = {}
+        with _timed(timing, "load"):
+            self._load(task)
+        assert self._silent is not None
+        entry = self._plan.policy(task.policy)
+        if entry.spec == SILENT and task.dial is None:
+            league, digest, facts = make_policy(SILENT).league, self._silent.log_digest, self._facts
+            timing |= self._silent.timing
+        else:
+            # A policy that draws from the global generators must not see what ran before it in this process.
+            random.seed(f"{task.key}")
+            np.random.seed(task.seed)  # noqa: NPY002 - not a draw of ours: it is the policy's
+            with _timed(timing, "fork"):
+                world = self._world.fork()
+            began = time.perf_counter()
+            policy = make_policy(entry.spec, task.dial)
+            league = policy.league
+            log, world = self._play(world, policy, task.dial, self._plan.days, _telling(tell, "run"))
+            timing |= _with_rest(world.timing, time.perf_counter() - began)
+            with _timed(timing, "digest"):
+                digest = log.digest()
+            facts = _facts(_tables(log))
+        part: dict[str, Any] = {"league": league, "log_digest": digest}
+        with _timed(timing, "metrics"):
+            part["metrics"] = run_metrics(facts, self._facts)
+            if task.dial is None:
+                part["series"] = run_series(facts, self._facts)
+                part["breakdown"] = [list(row) for row in run_breakdown(facts, self._facts)]
+        return {**part, "timing": timing}
+
+    def _create(self, entry: Entry, seed: int, n_cardholders: int | None) -> Any:
+        from cardarena.agents.registry import make_policy
+        from cardarena.simulator.scenario import load_scenario
+        from cardarena.simulator.world import World
+
+        scenario = load_scenario(entry.spec)
+        world = World.create(
+            scenario, seed, n_cardholders=n_cardholders, scheduler=self._plan.scheduler, threads=1
+        )
+        world.burn_in(make_policy)
+        return world
+
+    def _play(
+        self,
+        world: Any,
+        policy: Any,
+        dial: float | None,
+        days: int | None,
+        on_day: Callable[[int, int], None] | None,
+    ) -> tuple[Any, Any]:
+        from cardarena.agents.registry import make_policy
+
+        if isinstance(policy, str):
+            policy = make_policy(policy, dial)
+        log = world.run(policy, days=days, run_out_policy=make_policy(CARETAKER), on_day=on_day)
+        return log, world
+
+    def _folder_of(self, task: Task) -> Path:
+        return inside(self._folder, safe_name(task.scenario), str(task.seed))
+
+    def _load(self, task: Task) -> None:
+        if self._group == task.group:
+            return
+        from cardarena.simulator.world import World
+
+        self.forget()
+        folder = self._folder_of(task)
+        with (folder / _SILENT).open("rb") as file:
+            silent = pickle.load(file)  # our own scratch file
+        self._keep(task, World.load(folder / _WORLD), silent)
+
+    def _keep(self, task: Task, world: Any, silent: _Silent) -> None:
+        self._group, self._world, self._silent, self._facts = task.group, world, silent, _facts(silent.run)
+
+
+def _facts(run: Any) -> Any:
+    from cardarena.benchmarks.metrics import RunFacts
+
+    return RunFacts(run)
+
+
+def _tables(log: Any) -> Any:
+    """Return the log as metrics read it: plain tables, which can be kept in a file."""
+    from cardarena.benchmarks.metrics import RunTables
+    from cardarena.simulator.log import TABLES
+
+    known = {field.name for field in fields(RunTables)} - {"tables"}
+    facts = {name: value for name, value in log.facts.items() if name in known}
+    return RunTables(tables={name: log.table(name) for name in TABLES}, **facts)
+
+
+def _telling(tell: Tell, stage: str) -> Callable[[int, int], None]:
+    return lambda day, total: tell(stage, day, total)
+
+
+@contextmanager
+def _timed(timing: dict[str, float], stage: str) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        timing[stage] = timing.get(stage, 0.0) + time.perf_counter() - began
+
+
+def _with_rest(timing: Any, seconds: float) -> dict[str, float]:
+    """Return the stages that the world timed, and as `rest` what it did not."""
+    stages = {name: float(value) for name, value in dict(timing).items()}
+    return {**stages, "rest": max(0.0, seconds - sum(stages.values()))}

@@ -1,0 +1,28 @@
+"""Every command of `cardarena`, in the order of the help page."""
+
+from functools import cache
+
+import typer
+
+from cardarena.benchmarks.cli import arena_commands, measure_commands, world_commands
+
+
+@cache
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command("arena")(arena_commands.arena)
+    app.command("list")(world_commands.list_names)
+    show = typer.Typer(help="Show one thing in full.", no_args_is_help=True)
+    show.command("scenario")(world_commands.show_scenario)
+    # A group of one command would otherwise swallow the command's name.
+    show.callback()(_nothing)
+    app.add_typer(show, name="show")
+    app.command("population")(world_commands.population)
+    app.command("generate")(world_commands.generate)
+    app.command("report")(arena_commands.report)
+    app.command("status")(arena_commands.status)
+    app.command("speed")(measure_commands.speed)
+
+
+def _nothing() -> None:
+    """Show one thing in full."""

@@ -1,0 +1,123 @@
+"""What `cardarena list` shows: rows of plain values from the registries."""
+
+from typing import Any, Final
+
+from cardarena.simulator.errors import UnknownNameError
+
+#: Columns of the plain table; JSON has all.
+_COLUMNS: Final = {
+    "scenarios": ["name", "title", "days", "cardholders"],
+    "policies": ["name", "league", "every_days", "dial", "title"],
+    "offers": ["name", "category", "service", "dimension", "reach", "title"],
+    "channels": ["name", "cost_cny", "p_fail", "quiet_hours", "shown"],
+    "metrics": ["name", "unit", "direction", "group", "title"],
+    "parameters": ["name", "value", "unit", "source"],
+}
+_WIDEST: Final = 60
+
+
+def rows_of(what: str) -> list[dict[str, Any]]:
+    """Return one row of plain values for each thing of the kind `what`.
+
+    Raises:
+        UnknownNameError: there is no such kind.
+    """
+    kinds = {
+        "scenarios": _scenarios,
+        "policies": _policies,
+        "offers": _offers,
+        "channels": _channels,
+        "metrics": _metrics,
+        "parameters": _parameters,
+    }
+    if what not in kinds:
+        raise UnknownNameError("list", what, kinds)
+    return kinds[what]()
+
+
+def shown_columns(what: str, rows: list[dict[str, Any]]) -> list[str]:
+    """Return the columns of the plain table that any row has a value for."""
+    return [name for name in _COLUMNS[what] if any(row.get(name) not in (None, "") for row in rows)]
+
+
+def shown(value: Any) -> str:
+    """Return a value as a cell of the plain table: short, one line."""
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        text = _shown_dict(value)
+    elif isinstance(value, list | tuple):
+        text = " ".join(f"{item:g}" if isinstance(item, float) else str(item) for item in value)
+    elif isinstance(value, float):
+        text = f"{value:g}"
+    else:
+        text = " ".join(str(value).split())
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
+
+
+def _shown_dict(value: dict[str, Any]) -> str:
+    if "value" in value:
+        return f"{value['value']:g}"
+    if {"from_minute", "to_minute"} <= set(value):
+        begin, end = value["from_minute"], value["to_minute"]
+        if begin == end:
+            return "never"
+        return f"{begin // 60:02d}:{begin % 60:02d}-{end // 60:02d}:{end % 60:02d}"
+    return ", ".join(f"{name} {item}" for name, item in value.items())
+
+
+def _scenarios() -> list[dict[str, Any]]:
+    from cardarena.simulator.scenario import load_scenario, scenario_names
+
+    rows = []
+    for name in scenario_names():
+        scenario = load_scenario(name)
+        cardholders = getattr(scenario, "n_cardholders", None) or getattr(scenario, "cardholders", None)
+        rows.append(
+            {
+                "name": name,
+                "title": getattr(scenario, "title", None) or getattr(scenario, "description", ""),
+                "days": getattr(scenario, "days", None),
+                "cardholders": cardholders if isinstance(cardholders, int) else None,
+            }
+        )
+    return rows
+
+
+def _policies() -> list[dict[str, Any]]:
+    from cardarena.agents.registry import policy_table
+
+    return [dict(card) for card in policy_table()]
+
+
+def _offers() -> list[dict[str, Any]]:
+    from cardarena.simulator.bank.catalogue import load_offers
+
+    catalogue = load_offers()
+    return [
+        {"name": name, **offer.model_dump(mode="json")}
+        for name, offer in zip(catalogue.names, catalogue.offers, strict=True)
+    ]
+
+
+def _channels() -> list[dict[str, Any]]:
+    from cardarena.simulator.bank.catalogue import load_channel_table
+
+    return [
+        {"name": name, **channel.model_dump(mode="json")} for name, channel in load_channel_table().items()
+    ]
+
+
+def _metrics() -> list[dict[str, Any]]:
+    from cardarena.benchmarks.metrics import METRICS
+
+    names = ("name", "title", "formula", "unit", "direction", "group", "estimand")
+    return [{name: getattr(metric, name) for name in names} for metric in METRICS.values()]
+
+
+def _parameters() -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    from cardarena.simulator.behaviour.parameters import PARAMETERS
+
+    return [asdict(parameter) for parameter in PARAMETERS]

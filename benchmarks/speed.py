@@ -1,0 +1,241 @@
+"""How fast the simulator is: cardholder-days per second with everything on, where they go, memory, start-up.
+
+A figure is the median of several runs. Each heavy measurement is made in a process of its own, so that its peak memory
+is its own and nothing that ran before it helps or hurts.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from cardarena.benchmarks import provenance
+from cardarena.simulator.errors import CardArenaError
+
+SCENARIO: Final = "baseline"
+POLICY: Final = "rfm"
+AGENT_CARDHOLDERS: Final = 2000
+STAGES: Final = ("view", "decide", "compliance", "kernel", "log")
+_SMALL: Final = 64
+
+
+def measure(
+    *,
+    n_cardholders: int = 1_000_000,
+    days: int = 30,
+    repeats: int = 3,
+    threads: int | None = None,
+    compile_time: bool = True,
+    tell: Callable[[str], object] = lambda text: None,
+) -> dict[str, Any]:
+    """Measure and return the figures as plain values.
+
+    Args:
+        n_cardholders: cardholders under the cohort scheduler.
+        days: days, all of them decision days.
+        repeats: runs of each measurement; medians are reported.
+        threads: threads of the cohort scheduler; one a core by default.
+        compile_time: whether first compile and warm start are measured too.
+        tell: receives remarks on progress.
+    """
+    threads = threads or provenance.available_cores()
+    result: dict[str, Any] = {"cardarena": provenance.package_version(), "machine": provenance.machine()}
+    if compile_time:
+        result["start_up"] = _start_up(repeats, tell)
+    for scheduler, people in (("cohort", n_cardholders), ("agent", AGENT_CARDHOLDERS)):
+        tell(f"{scheduler} scheduler: {people:,} cardholders, {days} days, {repeats} times")
+        result[scheduler] = _in_own_process(
+            {"scheduler": scheduler, "n": people, "days": days, "repeats": repeats, "threads": threads}
+        )
+    cohort, agent = (result[name]["cardholder_days_per_second"] for name in ("cohort", "agent"))
+    result["ratio"] = round(cohort / agent, 1) if agent else None
+    return result
+
+
+def shown(result: dict[str, Any]) -> str:
+    """Return the figures as lines for a reader."""
+    machine = result["machine"]
+    lines = [f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['python']}"]
+    if "start_up" in result:
+        start = result["start_up"]
+        lines.append(
+            f"first compile {start['first_compile_seconds']:.1f} s, warm start {start['warm_start_seconds']:.2f} s"
+        )
+    for name in ("cohort", "agent"):
+        figures = result[name]
+        lines += [
+            "",
+            f"{name}: {figures['cardholder_days_per_second']:,} cardholder-days/s "
+            f"({figures['cardholders']:,} cardholders, {figures['days']} days, {figures['threads']} threads, "
+            f"median of {len(figures['runs_seconds'])})",
+            f"  scenario {figures['scenario']}, policy {figures['policy']} deciding {figures['cadence']}, log to Parquet",
+            f"  {figures['rows_per_cardholder_day']:.3f} rows per cardholder-day in {', '.join(figures['tables'])}",
+            f"  peak memory {figures['peak_memory_gb']:.2f} GB",
+        ]
+        total = sum(figures["breakdown_seconds"].values()) or 1.0
+        for stage, seconds in figures["breakdown_seconds"].items():
+            lines.append(f"  {stage:<12}{seconds:8.2f} s {seconds / total:6.0%}")
+    lines += ["", f"cohort : agent = {result['ratio']} : 1"]
+    return "\n".join(lines)
+
+
+def play(*, scheduler: str, n: int, days: int, repeats: int, threads: int) -> dict[str, Any]:
+    """Play one configuration `repeats` times in this process; return its figures."""
+    from cardarena.agents.registry import make_policy
+    from cardarena.simulator.scenario import load_scenario
+    from cardarena.simulator.world import World
+
+    scenario = load_scenario(SCENARIO)
+    # The same code once on a few people: what is timed below is warm.
+    _once(
+        World.create(scenario, 1, n_cardholders=_SMALL, scheduler=scheduler, threads=threads), make_policy, 2
+    )
+    seconds, stages, counts = [], [], {}
+    memory = _PeakMemory()
+    with memory:
+        for _ in range(repeats):
+            world = World.create(scenario, 1, n_cardholders=n, scheduler=scheduler, threads=threads)
+            spent, timing, counts = _once(world, make_policy, days)
+            seconds.append(spent)
+            stages.append({**timing, "rest": max(0.0, spent - sum(timing.values()))})
+            del world
+    median = statistics.median(seconds)
+    names = list(dict.fromkeys([*STAGES, *stages[0]]))
+    return {
+        "scheduler": scheduler,
+        "scenario": SCENARIO,
+        "policy": POLICY,
+        "cadence": _cadence(make_policy(POLICY).every_days),
+        "cardholders": n,
+        "days": days,
+        "threads": threads,
+        "tables": sorted(name for name, rows in counts.items() if rows),
+        "rows_per_cardholder_day": round(sum(counts.values()) / (n * days), 4),
+        "runs_seconds": [round(value, 3) for value in seconds],
+        "cardholder_days_per_second": round(n * days / median),
+        "breakdown_seconds": {
+            name: round(statistics.median(one.get(name, 0.0) for one in stages), 3)
+            for name in names
+            if any(one.get(name) for one in stages)
+        },
+        "peak_memory_gb": round(memory.gigabytes, 2),
+    }
+
+
+def _cadence(every_days: int) -> str:
+    return "daily" if every_days == 1 else f"every {every_days} days"
+
+
+def _once(
+    world: Any, make_policy: Callable[..., Any], days: int
+) -> tuple[float, dict[str, float], dict[str, int]]:
+    """Play one world and write its log; return seconds, seconds by stage, and rows by table."""
+    policy = make_policy(POLICY)
+    policy.every_days = 1
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        log = world.run(policy, days=days)
+        written = time.perf_counter()
+        log.write(Path(folder))
+        ended = time.perf_counter()
+        timing = {name: float(value) for name, value in dict(world.timing).items()}
+        timing["writer"] = ended - written
+        return ended - began, timing, _rows(Path(folder))
+
+
+def _rows(folder: Path) -> dict[str, int]:
+    import pyarrow.parquet as pq
+
+    return {path.stem: pq.read_metadata(path).num_rows for path in folder.glob("*.parquet")}
+
+
+class _PeakMemory:
+    """Watches the resident memory of this process while it is entered."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._over = threading.Event()
+
+    @property
+    def gigabytes(self) -> float:
+        """The most that was seen, in 2^30 bytes."""
+        return self._bytes / 2**30
+
+    def __enter__(self) -> "_PeakMemory":
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        import psutil
+
+        process = psutil.Process()
+        while not self._over.wait(0.02):
+            self._bytes = max(self._bytes, process.memory_info().rss)
+
+
+def _start_up(repeats: int, tell: Callable[[str], object]) -> dict[str, Any]:
+    """Measure a small world in fresh processes: once with an empty cache folder, then with the one it left."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {"CARDARENA_CACHE": cache}
+        tell("first compile, with an empty cache")
+        first = _seconds_of_small(environment)
+        tell("warm start")
+        warm = [_seconds_of_small(environment) for _ in range(repeats)]
+    return {
+        "first_compile_seconds": round(first, 2),
+        "warm_start_seconds": round(statistics.median(warm), 2),
+        "what": f"a process that plays {_SMALL} cardholders for 2 days, from its start to its end",
+    }
+
+
+def _seconds_of_small(environment: dict[str, str]) -> float:
+    began = time.perf_counter()
+    _in_own_process({"small": True}, environment)
+    return time.perf_counter() - began
+
+
+def _small() -> dict[str, Any]:
+    from cardarena.agents.registry import make_policy
+    from cardarena.simulator.scenario import load_scenario
+    from cardarena.simulator.world import World
+
+    world = World.create(load_scenario(SCENARIO), 1, n_cardholders=_SMALL, threads=1)
+    world.run(make_policy(POLICY), days=2)
+    return {}
+
+
+def _in_own_process(task: dict[str, Any], environment: dict[str, str] | None = None) -> dict[str, Any]:
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    done = subprocess.run(
+        [sys.executable, "-m", "cardarena.benchmarks.speed", json.dumps(task)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise CardArenaError(f"the measurement {task} failed with exit code {done.returncode}: {last}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _main() -> None:
+    task = json.loads(sys.argv[1])
+    result = _small() if task.pop("small", False) else play(**task)
+    sys.stdout.write("\n" + json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    _main()
