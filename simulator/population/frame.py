@@ -56,7 +56,9 @@ def to_frame(
     for name in TRAITS.names or ():
         values = traits[name]
         if name in _WORDS:
-            columns[name] = pd.Categorical.from_codes(values, categories=list(_WORDS[name]), ordered=True)
+            columns[name] = pd.Categorical.from_codes(
+                values, dtype=pd.CategoricalDtype(list(_WORDS[name]), ordered=True)
+            )
         elif name in _VECTORS:
             columns |= {f"{name}_{word}": values[:, k].copy() for k, word in enumerate(_VECTORS[name])}
         elif name == "contexts":

@@ -12,7 +12,7 @@ there is no second copy of the model. Generation then needs no fitting, and a ca
 import argparse
 import csv
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -288,10 +288,12 @@ def fit() -> list[Row]:
     return found + Rake("survey").run(population.scalars["limit_base_cny"])
 
 
-def differences(found: list[Row], shipped: list[dict[str, str]], tolerance: float = 1e-6) -> list[str]:
+def differences(
+    found: Sequence[Mapping[str, Any]], shipped: Sequence[Mapping[str, Any]], tolerance: float = 1e-6
+) -> list[str]:
     """Return what differs between a fit and the shipped file, relative to the size of each number."""
 
-    def keyed(table: list[Any]) -> dict[tuple[str, ...], float]:
+    def keyed(table: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], float]:
         return {
             tuple(str(row[k]) for k in ("mode", "name", "segment", "level")): float(row["value"])
             for row in table
