@@ -79,7 +79,12 @@ def shown(value: Any) -> str:
 
 
 def at_key(key: str, problem: str) -> PydanticCustomError:
-    """Return an error that a model's own check raises about one of its keys (dotted); the key's line is reported."""
+    """Return an error that a model's own check raises about one of its keys, whose line is reported.
+
+    Args:
+        key: the path below the model, dotted; an item of a list is `#3`.
+        problem: what was expected and what was found.
+    """
     return PydanticCustomError("at_key", "{problem}", {"problem": problem, "key": key})
 
 
@@ -225,7 +230,8 @@ class _Composer:
 
 
 def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1
+    mark = event.start_mark
+    return 1 if mark is None else mark.line + 1
 
 
 def overrides_document(overrides: Mapping[str, Any], shown_as: str = "overrides") -> Document:
@@ -291,13 +297,17 @@ def _merge_into(
             places[inner] = source.place(inner)
 
 
+def has_key(data: Any, key: str | int) -> bool:
+    """Return whether a mapping has this key, or a list this item."""
+    if isinstance(data, list):
+        return isinstance(key, int) and 0 <= key < len(data)
+    return isinstance(data, dict) and key in data
+
+
 def value_at(data: Any, keys: Keys) -> Any:
     """Return the value at a path of keys, or None where there is none."""
     for key in keys:
-        inside = (isinstance(data, dict) and key in data) or (
-            isinstance(data, list) and isinstance(key, int) and key < len(data)
-        )
-        if not inside:
+        if not has_key(data, key):
             return None
         data = data[key]
     return data
@@ -337,12 +347,13 @@ def _explained(
     kind, found = detail["type"], shown(detail["input"])
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":
-        known = [*_keys_at(model, detail["loc"][:-1]), *also_known.get(keys[:-1], ())]
-        text = f"expected a known key, found {str(keys[-1])!r}; {nearest(str(keys[-1]), known)}"
+        wrong = str(keys[-1])
+        known = {*_keys_at(model, detail["loc"][:-1]), *also_known.get(keys[:-1], ())} - {wrong}
+        text = f"expected a known key, found {wrong!r}; {nearest(wrong, known)}"
     elif kind == "missing":
         text = "expected a value, found nothing"
     elif kind == "at_key":
-        keys += tuple(part for part in context["key"].split(".") if part)
+        keys += tuple(_step(part) for part in context["key"].split(".") if part)
         text = context["problem"]
     elif kind in ("literal_error", "union_tag_invalid"):
         known = re.findall(r"'([^']*)'", context.get("expected") or context.get("expected_tags", ""))
@@ -361,6 +372,10 @@ def _explained(
     return str(document.error(keys, text))
 
 
+def _step(part: str) -> str | int:
+    return int(part[1:]) if re.fullmatch("#[0-9]{1,6}", part) else part
+
+
 def _expectation(message: str) -> str:
     """Turn the validator's sentence into what was expected."""
     message = message.removeprefix("Input should be ")
@@ -371,9 +386,11 @@ def _expectation(message: str) -> str:
         ("a valid string", "a text"),
         ("a valid tuple", "a list"),
         ("a valid dictionary", "a mapping of keys to values"),
+        ("greater than or equal to ", "at least "),
+        ("less than or equal to ", "at most "),
     ):
         if message.startswith(prefix):
-            return plainer
+            return plainer + (message.removeprefix(prefix) if plainer.endswith(" ") else "")
     return message[:1].lower() + message[1:]
 
 
@@ -382,11 +399,8 @@ def _written_path(data: Any, detail: ErrorDetails) -> Keys:
     keys: Keys = ()
     location = detail["loc"]
     for position, key in enumerate(location):
-        inside = (isinstance(data, dict) and key in data) or (
-            isinstance(data, list) and isinstance(key, int) and key < len(data)
-        )
-        if inside:
-            keys, data = (*keys, key), data[key]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        if has_key(data, key):
+            keys, data = (*keys, key), data[key]
         elif detail["type"] == "missing" and position == len(location) - 1:
             keys = (*keys, key)
     return keys

@@ -1,19 +1,20 @@
 """What a bank can offer and through which channels: YAML tables in, record arrays for the kernels out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from cardarena.simulator.bank.records import CHANNEL, OFFER
 from cardarena.simulator.bank.sourced import NOT_PART, Number, Source, Strict, cite
 from cardarena.simulator.errors import UnknownNameError, nearest
 from cardarena.simulator.names import CATEGORIES, CHANNELS, DIMENSIONS, INCOME_BANDS, SERVICES, SPEND_CONTEXTS
-from cardarena.simulator.strict_yaml import Document, at_key, problem, read_document, validated
+from cardarena.simulator.strict_yaml import Document, at_key, problem, read_document, shown, validated
 
 DATA: Final = Path(__file__).resolve().parent / "data"
 #: Candidates of a contact are bits of one int64.
@@ -43,15 +44,30 @@ def ppm(share: float) -> int:
     return units(share, 1_000_000)
 
 
-def one_of(kind: str, known: Sequence[str]) -> AfterValidator:
-    """Return a check that a text is one of `known`; the answer to a wrong one is the nearest right one."""
+@dataclass(frozen=True)
+class OneOf:
+    """A check that a text is one of the `known`; the answer to a wrong one is the nearest right one.
 
-    def check(word: str) -> str:
-        if word not in known:
-            raise problem(f"expected a {kind}, found {word!r}; {nearest(word, known)}")
+    Attributes:
+        kind: what the text names.
+        known: the texts that exist.
+    """
+
+    kind: str
+    known: tuple[str, ...]
+
+    def _check(self, word: str) -> str:
+        if word not in self.known:
+            raise problem(f"expected a {self.kind}, found {shown(word)}; {nearest(word, self.known)}")
         return word
 
-    return AfterValidator(check)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(self.known)}
 
 
 def between(low: float, high: float) -> AfterValidator:
@@ -66,8 +82,8 @@ def between(low: float, high: float) -> AfterValidator:
 
 
 OfferName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
-ChannelName = Annotated[str, one_of("channel", CHANNELS)]
-CategoryName = Annotated[str, one_of("category", CATEGORIES)]
+ChannelName = Annotated[str, OneOf("channel", CHANNELS)]
+CategoryName = Annotated[str, OneOf("category", CATEGORIES)]
 Share = Annotated[Number, between(0.0, 1.0)]
 Money = Annotated[Number, between(0.0, 100_000.0)]
 Minute = Annotated[int, Field(ge=0, le=1439)]
@@ -78,13 +94,13 @@ class Eligibility(Strict):
 
     min_age: Annotated[int, Field(ge=18, le=100)] = 18
     max_age: Annotated[int, Field(ge=18, le=120)] = 120
-    min_income: Annotated[str, one_of("income band", INCOME_BANDS)] | None = None
+    min_income: Annotated[str, OneOf("income band", INCOME_BANDS)] | None = None
     min_tenure_days: Annotated[int, Field(ge=0, le=36_500)] = 0
     max_utilisation: Annotated[float, Field(gt=0.0, le=10.0)] = 10.0
     excludes_overdue: bool = False
     contexts: (
         Annotated[
-            tuple[Annotated[str, one_of("spending context", SPEND_CONTEXTS)], ...],
+            tuple[Annotated[str, OneOf("spending context", SPEND_CONTEXTS)], ...],
             Field(strict=False, min_length=1),
         ]
         | None
@@ -104,8 +120,8 @@ class Offer(Strict):
     title: Annotated[str, Field(min_length=1, max_length=80)]
     description: Annotated[str, Field(min_length=1, max_length=400)]
     category: CategoryName
-    service: Annotated[str, one_of("service", SERVICES)]
-    dimension: Annotated[str, one_of("dimension", DIMENSIONS)]
+    service: Annotated[str, OneOf("service", SERVICES)]
+    dimension: Annotated[str, OneOf("dimension", DIMENSIONS)]
     reach: Literal["public", "contact_only"]
     is_credit: bool = False
     needs_explanation: bool = False

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
-from cardarena.simulator.bank.catalogue import DATA, mfen, one_of, ppm
+from cardarena.simulator.bank.catalogue import DATA, OneOf, mfen, ppm
 from cardarena.simulator.bank.sourced import Number, Source, Strict, cite
 from cardarena.simulator.behaviour.elementary import exp, log
 from cardarena.simulator.names import COMPLAINT_KINDS, RULES, Rule
@@ -99,7 +99,7 @@ class RuleEntry(Strict):
 class RuleTable(Strict):
     """The file `rules.yaml`."""
 
-    rules: dict[Annotated[str, one_of("rule", RULES)], RuleEntry]
+    rules: dict[Annotated[str, OneOf("rule", RULES)], RuleEntry]
 
     @model_validator(mode="after")
     def _all_there(self) -> "RuleTable":
