@@ -83,6 +83,7 @@ CONSENT_CHANGES: Final = (
     "partner_withdrawn",
     "closed_voluntary",
     "closed_default",
+    "marketing_given",
 )
 
 

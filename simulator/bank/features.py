@@ -4,9 +4,15 @@ It receives the account alone, so no latent field can reach a policy. Where the 
 withdrew the consent to sensitive data, or blocks tracking, the columns that these would feed are zero and the flags say so.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-from cardarena.simulator.names import CATEGORIES, CHANNELS, SPEND_CONTEXTS
+import numpy as np
+from numba import njit, prange
+
+from cardarena.simulator.bank.records import NEVER
+from cardarena.simulator.errors import UnknownNameError
+from cardarena.simulator.names import CATEGORIES, CHANNELS, N_CATEGORIES, N_CHANNELS, N_CONTEXTS, SPEND_CONTEXTS
 
 #: Names of the columns, in order. `days_since_*` are capped at 400; money is in CNY.
 FEATURES: Final = (
@@ -63,3 +69,136 @@ FEATURES: Final = (
 )
 N_FEATURES: Final = len(FEATURES)
 FEATURE_INDEX: Final = {name: j for j, name in enumerate(FEATURES)}
+_AT = FEATURE_INDEX
+_PERMITTED = _AT["permitted_app_push"]
+_CONSENT = _AT["marketing_consent"]
+_TODAY = _AT["contacts_today"]
+_WEEK = _AT["contacts_7d"]
+_MONTH = _AT["contacts_28d"]
+_CATEGORY_CONTACTS = _AT["category_contacts_28d_daily"]
+_OPENS = _AT["opens_28d"]
+_CATEGORY_CLICKS = _AT["category_clicks_28d_daily"]
+_SINCE_CLICK = _AT["days_since_click"]
+_BEHAVIOUR = _AT["behaviour_missing"]
+_CONTEXT = _AT["context_spend_28d_daily_cny"]
+_VISITS = _AT["visits_missing"]
+_PURCHASES = _AT["category_purchases_112d_daily"]
+_SINCE_PURCHASE = _AT["days_since_purchase_daily"]
+_PRECURSOR = _AT["precursor_7d_daily"]
+_BALANCE = _AT["instalment_balance_cny"]
+_WEEKDAY = _AT["weekday"]
+_LONG_AGO = 400.0
+
+
+@njit(cache=True)
+def _since(day, then):
+    return min(_LONG_AGO, float(day - then))
+
+
+@njit(cache=True)
+def feature_row(account, today, out):
+    """Write the observation of one account at the start of `today` into `out`, shape (N_FEATURES,)."""
+    day = today.day
+    out[:] = 0.0
+    out[0] = account.is_open
+    out[1] = account.age
+    out[2] = account.gender
+    out[3] = account.city_tier
+    out[4] = account.income_band
+    out[5] = account.tenure_days + day
+    out[6] = account.limit_fen * 0.01
+    for c in range(N_CHANNELS):
+        out[_PERMITTED + c] = account.permitted[c]
+    out[_CONSENT] = account.marketing_consent
+    out[_CONSENT + 1] = account.personalisation_on
+    out[_CONSENT + 2] = account.partner_consent
+    out[_CONSENT + 3] = account.sensitive_consent
+    out[_CONSENT + 4] = account.tracked
+    out[_TODAY] = account.contacts_today
+    last = NEVER
+    week = 0
+    for c in range(N_CHANNELS):
+        count = 0
+        for d in range(7):
+            count += account.week_ring[d, c]
+        out[_WEEK + 1 + c] = count
+        week += count
+        last = max(last, account.last_contact_day[c])
+    out[_WEEK] = week
+    out[_MONTH] = account.contacts_28d
+    out[_MONTH + 1] = _since(day, last)
+    out[_OPENS] = account.opens_28d
+    out[_OPENS + 1] = account.clicks_28d
+    out[_SINCE_CLICK] = _since(day, account.last_click_day)
+    for k in range(N_CATEGORIES):
+        out[_CATEGORY_CONTACTS + k] = account.category_contacts_28d[k]
+        out[_CATEGORY_CLICKS + k] = account.category_clicks_28d[k]
+    out[_BALANCE] = account.instalment_balance_fen * 0.01
+    out[_BALANCE + 2] = account.overdue
+    out[_BALANCE + 3] = account.complaints
+    if account.personalisation_on == 1:
+        # Behind the switch: what profiles a person. Off means off the same minute.
+        out[_BEHAVIOUR + 1] = _since(day, account.last_transaction_day)
+        out[_BEHAVIOUR + 2] = account.transactions_28d
+        out[_BEHAVIOUR + 3] = account.spend_28d_fen * 0.01
+        out[_BEHAVIOUR + 4] = account.spend_112d_fen * 0.01
+        out[_BEHAVIOUR + 5] = 4.0 * account.spend_28d_fen / max(1.0, account.spend_112d_fen)
+        out[_BALANCE + 1] = account.spend_28d_fen / max(1.0, float(account.limit_fen))
+        out[_BALANCE + 4] = account.margin_28d_fen * 0.01
+        if account.sensitive_consent == 1:
+            for k in range(N_CONTEXTS):
+                out[_CONTEXT + k] = account.context_spend_28d_fen[k] * 0.01
+        for k in range(N_CATEGORIES):
+            out[_PURCHASES + k] = account.category_purchases_112d[k]
+            out[_SINCE_PURCHASE + k] = _since(day, account.last_purchase_day[k])
+        if account.tracked > 0:
+            out[_VISITS + 1] = account.visits_28d
+            out[_VISITS + 2] = _since(day, account.last_visit_day)
+            for k in range(N_CATEGORIES):
+                out[_PRECURSOR + k] = account.precursor_7d[k]
+        else:
+            out[_VISITS] = 1.0
+    else:
+        out[_BEHAVIOUR] = 1.0
+        out[_VISITS] = 1.0
+    out[_WEEKDAY] = today.weekday
+    out[_WEEKDAY + 1] = today.month
+    out[_WEEKDAY + 2] = today.is_festival
+    out[_WEEKDAY + 3] = today.days_since_payday
+
+
+@njit(cache=True)
+def _fill(accounts, order, today, wanted, out, first, last):
+    row = np.zeros(N_FEATURES, dtype=np.float64)
+    for position in range(first, last):
+        feature_row(accounts[order[position]], today, row)
+        for j in range(wanted.size):
+            out[j, position] = row[wanted[j]]
+
+
+@njit(cache=True, parallel=True)
+def _fill_parallel(accounts, order, today, wanted, out, chunk):
+    n = order.size
+    for t in prange((n + chunk - 1) // chunk):
+        _fill(accounts, order, today, wanted, out, t * chunk, min(n, (t + 1) * chunk))
+
+
+def feature_columns(
+    accounts: np.ndarray, order: np.ndarray, today: np.ndarray, names: Sequence[str] | None = None, threads: int = 1
+) -> np.ndarray:
+    """Return the columns `names` (all by default) of every account in view order, shape (columns, n), float32.
+
+    Raises:
+        UnknownNameError: a name that is no feature.
+    """
+    wanted_names = FEATURES if names is None else tuple(names)
+    for name in wanted_names:
+        if name not in FEATURE_INDEX:
+            raise UnknownNameError("feature", name, FEATURES)
+    wanted = np.array([FEATURE_INDEX[name] for name in wanted_names], dtype=np.int64)
+    out = np.empty((wanted.size, order.size), dtype=np.float32)
+    if threads > 1 and order.size >= 50_000:
+        _fill_parallel(accounts, order, today[0], wanted, out, 4096)
+    else:
+        _fill(accounts, order, today[0], wanted, out, 0, order.size)
+    return out

@@ -55,6 +55,7 @@ SERVICE_MESSAGE: Final = 28
 SHOCK: Final = 29
 STATUS_QUO: Final = 40
 EXPERIMENT: Final = 41
+NEW_ACCOUNT: Final = 42
 
 
 @njit(inline="always")

@@ -1,0 +1,163 @@
+"""The compliance gate: one compiled function that says which rule, if any, stands against a contact.
+
+It is asked three times: by a view's mask, at the decision, and again at delivery.
+"""
+
+import numpy as np
+from numba import njit
+
+from cardarena.simulator.bank.records import NEVER
+from cardarena.simulator.names import Rule
+
+_NONE = int(Rule.NONE)
+_CONSENT = int(Rule.CONSENT)
+_PERMISSION = int(Rule.CHANNEL_PERMISSION)
+_PERSONALISATION_OFF = int(Rule.PERSONALISATION_OFF)
+_PARTNER = int(Rule.PARTNER_CONSENT)
+_DO_NOT_CONTACT = int(Rule.DO_NOT_CONTACT)
+_QUIET = int(Rule.QUIET_HOURS)
+_CAP_DAY = int(Rule.CAP_DAY)
+_CAP_WEEK = int(Rule.CAP_WEEK)
+_CAP_MONTH = int(Rule.CAP_MONTH)
+_CAP_CHANNEL = int(Rule.CAP_CHANNEL)
+_SUITABILITY = int(Rule.SUITABILITY)
+_EXPLANATION = int(Rule.EXPLANATION)
+_UNREACHABLE = int(Rule.UNREACHABLE)
+_CLOSED = int(Rule.CLOSED)
+_SENSITIVE = int(Rule.SENSITIVE_CONSENT)
+
+
+@njit(cache=True)
+def is_physical(rule):
+    """Say whether a contact cannot happen at all, so that even `audit` cannot let it through."""
+    return rule == _CLOSED or rule == _UNREACHABLE
+
+
+@njit(cache=True)
+def in_quiet_hours(minute, quiet_from, quiet_to):
+    """Say whether a minute of the day lies in quiet hours, which may span midnight."""
+    if quiet_from == quiet_to:
+        return False
+    if quiet_from < quiet_to:
+        return quiet_from <= minute < quiet_to
+    return minute >= quiet_from or minute < quiet_to
+
+
+@njit(cache=True)
+def is_suitable(account, offer, day):
+    """Say whether the offer suits what the bank knows of the holder: age, income, tenure, use of the limit, arrears."""
+    if account.age < offer.min_age or account.age > offer.max_age:
+        return False
+    if account.income_band < offer.min_income_band:
+        return False
+    if account.tenure_days + day < offer.min_tenure_days:
+        return False
+    if offer.excludes_overdue == 1 and account.overdue == 1:
+        return False
+    used = account.instalment_balance_fen + account.spend_28d_fen
+    return used <= offer.max_utilisation * account.limit_fen
+
+
+@njit(cache=True)
+def gate(account, offer, channel, compliance, depth, day, minute):
+    """Return the `names.Rule` that stands against this contact, 0 if none.
+
+    Args:
+        account: the holder's account record.
+        offer: OFFER record.
+        channel: CHANNEL record.
+        compliance: COMPLIANCE record.
+        depth: 0 generic, 1 segment, 2 individual.
+        day: day of the world.
+        minute: minute of the day.
+    """
+    c = channel.channel
+    on = compliance.is_on
+    if account.is_open == 0:
+        return _CLOSED
+    refused = account.refused_day[c]
+    if account.permitted[c] == 0:
+        if refused == NEVER:
+            return _UNREACHABLE
+        if on[_DO_NOT_CONTACT] and (channel.is_voice == 0 or day - refused < compliance.dnc_days):
+            return _DO_NOT_CONTACT
+        if on[_PERMISSION]:
+            return _PERMISSION
+    if on[_CONSENT] and account.marketing_consent == 0:
+        return _CONSENT
+    partner = offer.needs_partner_consent == 1 or channel.needs_partner_consent == 1
+    if on[_PARTNER] and partner and account.partner_consent == 0:
+        return _PARTNER
+    if on[_PERSONALISATION_OFF] and depth > 0 and account.personalisation_on == 0:
+        return _PERSONALISATION_OFF
+    if on[_SENSITIVE] and account.sensitive_consent == 0 and (depth == 2 or offer.needs_sensitive_consent == 1):
+        return _SENSITIVE
+    if on[_QUIET] and in_quiet_hours(minute, channel.quiet_from_minute, channel.quiet_to_minute):
+        return _QUIET
+    capped = _over_cap(account, compliance, c)
+    if capped != 0 and on[capped]:
+        return capped
+    if on[_SUITABILITY] and not is_suitable(account, offer, day):
+        return _SUITABILITY
+    if on[_EXPLANATION] and offer.needs_explanation == 1 and depth == 2:
+        # An individually scored credit decision has no plain reason to give; by segment it has.
+        return _EXPLANATION
+    return _NONE
+
+
+@njit(cache=True)
+def _over_cap(account, compliance, c):
+    """Return the frequency cap that one more contact on channel `c` would break, 0 if none."""
+    if 0 <= compliance.cap_day <= account.contacts_today:
+        return _CAP_DAY
+    week, own = 0, 0
+    for d in range(7):
+        own += account.week_ring[d, c]
+        for k in range(account.week_ring.shape[1]):
+            week += account.week_ring[d, k]
+    if 0 <= compliance.cap_week <= week:
+        return _CAP_WEEK
+    month = 0
+    for d in range(30):
+        month += account.month_ring[d]
+    if 0 <= compliance.cap_month <= month:
+        return _CAP_MONTH
+    if 0 <= compliance.cap_channel_week[c] <= own:
+        return _CAP_CHANNEL
+    return _NONE
+
+
+@njit(cache=True)
+def gate_column(accounts, order, offers, channels, compliance, offer, channel, depth, day, minute, out):
+    """Fill `out`, shape (n,), with the rule against one kind of contact for every cardholder in view order."""
+    for position in range(order.size):
+        out[position] = gate(
+            accounts[order[position]], offers[offer], channels[channel], compliance[0], depth, day, minute
+        )
+
+
+@njit(cache=True)
+def gate_contacts(accounts, offers, channels, compliance, holders, offer, channel, depth, day, minute, out):
+    """Fill `out`, shape (contacts,), with the rule against each contact of a batch."""
+    for row in range(holders.size):
+        out[row] = gate(
+            accounts[holders[row]],
+            offers[offer[row]],
+            channels[channel[row]],
+            compliance[0],
+            depth[row],
+            day,
+            minute[row],
+        )
+
+
+@njit(cache=True)
+def open_channels(accounts, holders, out):
+    """Fill `out` with the bitmask of channels on which each holder may be reached, shape (contacts,)."""
+    for row in range(holders.size):
+        mask = np.int64(0)
+        permitted = accounts[holders[row]].permitted
+        for c in range(permitted.size):
+            if permitted[c] != 0:
+                mask |= np.int64(1) << c
+        out[row] = mask

@@ -1,0 +1,72 @@
+"""The nightly census: integer histograms and sums over people, from which every latent metric is computed."""
+
+from typing import Final
+
+from numba import njit
+
+from cardarena.simulator.behaviour.purchase import to_int
+from cardarena.simulator.names import N_CHANNELS
+
+#: Rows of the census; histograms have 64 bins, sums use bin 0, the per-channel rows use the channel as bin.
+STATE_MEASURES: Final = (
+    "fatigue",  # floor(16 x load / tolerance)
+    "annoyance",  # floor(32 x annoyance)
+    "satisfaction",  # floor(64 x satisfaction)
+    "trust",
+    "wallet",
+    "alive",
+    "active_30d",
+    "expected_value_mfen",
+    "expected_complaint_marketing_ppb",
+    "expected_complaint_service_ppb",
+    "expected_complaint_collection_ppb",
+    "expected_opt_out_ppb",
+    "marketing_consented",
+    "personalised",
+    "permission_value_mfen",
+    "own_spend_fen",
+    "all_spend_fen",
+    "permitted",  # by channel
+    "delivered",  # by channel
+)
+N_MEASURES: Final = len(STATE_MEASURES)
+N_BINS: Final = 64
+
+
+@njit(inline="always")
+def _bin(x):
+    return min(63, max(0, int(x)))
+
+
+@njit(cache=True)
+def count_person(person, account, q, census):
+    """Add one person at the end of a day to `census`, shape (measures, 64), int64."""
+    census[7, 0] += person.expected_mfen
+    census[8, 0] += person.expected_complaint_ppb[0]
+    census[9, 0] += person.expected_complaint_ppb[1]
+    census[10, 0] += person.expected_complaint_ppb[2]
+    census[11, 0] += person.expected_opt_out_ppb
+    census[15, 0] += person.own_spend_fen
+    census[16, 0] += person.all_spend_fen
+    for c in range(N_CHANNELS):
+        census[18, c] += person.delivered_today[c]
+    if person.alive == 0:
+        return
+    load = 0.0
+    worth = 0.0
+    reachable = account.marketing_consent == 1
+    for c in range(N_CHANNELS):
+        load += person.load[c]
+        if account.permitted[c] == 1 and reachable:
+            worth += q.permission_value_cny[c]
+            census[17, c] += 1
+    census[0, _bin(16.0 * load / person.tolerance)] += 1
+    census[1, _bin(32.0 * person.annoyance)] += 1
+    census[2, _bin(64.0 * person.satisfaction)] += 1
+    census[3, _bin(64.0 * person.trust)] += 1
+    census[4, _bin(64.0 * person.wallet)] += 1
+    census[5, 0] += 1
+    census[6, 0] += 1 if person.idle_days < 30 else 0
+    census[12, 0] += 1 if reachable else 0
+    census[13, 0] += 1 if account.personalisation_on == 1 else 0
+    census[14, 0] += to_int(worth * 1e5)

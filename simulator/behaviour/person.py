@@ -1,0 +1,86 @@
+"""The latent record of a cardholder: traits that matter every day, and stocks that move. No view ever receives it.
+
+States of a person: open (`alive` 1) -> closed (`alive` 0), once and for ever.
+States of a need, per category: off -> precursor (true or false) -> on -> off; see `behaviour.needs`.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from cardarena.simulator.bank.records import NEVER
+from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS, N_CONTEXTS
+
+NEED_OFF: Final = 0
+NEED_PRECURSOR: Final = 1
+NEED_FALSE_PRECURSOR: Final = 2
+NEED_ON: Final = 3
+
+#: One cardholder's latent truth. Stocks are in their own units; see docs of `behaviour.parameters`.
+PERSON = np.dtype(
+    [
+        ("cardholder", np.int64),
+        # traits
+        ("theta", np.float64),  # response frailty, mean 1
+        ("tolerance", np.float64),  # load at which attention halves
+        ("privacy_limit", np.float64),
+        ("personalisation_need", np.float64),
+        ("deal_proneness", np.float64),
+        ("concern", np.float64),
+        ("liking", np.float64, (N_CHANNELS,)),
+        ("service_liking", np.float64, (5,)),
+        ("vulnerability", np.float64),
+        ("satisfaction_home", np.float64),
+        ("trust_home", np.float64),
+        ("wallet_home", np.float64),
+        ("transaction_rate", np.float64),  # a day, all cards, an average day
+        ("context_share", np.float64, (N_CONTEXTS,)),  # share of transactions by context, sums to 1
+        ("ticket_scale", np.float64),  # multiplies the median ticket of every context
+        ("visit_rate", np.float64),  # app visits a day
+        ("branch_rate", np.float64),  # branch visits a day
+        ("need_scale", np.float64, (N_CATEGORIES,)),  # multiplies the hazard of a need
+        ("willing", np.int8, (N_CHANNELS,)),  # would permit these channels when asked at a satisfied visit
+        ("willing_consent", np.int8),  # would consent to marketing when asked
+        ("segment", np.int8),
+        ("cards", np.int8),
+        # stocks
+        ("alive", np.int8),
+        ("load", np.float64, (N_CHANNELS,)),
+        ("blindness", np.float64),
+        ("wear", np.float64, (N_CATEGORIES,)),
+        ("annoyance", np.float64),
+        ("awareness", np.float64, (N_CATEGORIES,)),
+        ("interest", np.float64, (N_CATEGORIES,)),
+        ("satisfaction", np.float64),
+        ("trust", np.float64),
+        ("wallet", np.float64),
+        ("benefit", np.float64),  # live benefit of our card, utility units
+        ("need", np.int8, (N_CATEGORIES,)),
+        ("need_left", np.int16, (N_CATEGORIES,)),  # days left in the present state of the need
+        ("stress_left", np.int16),  # days of credit stress left; 0: none
+        ("live_offer", np.int16, (N_CATEGORIES,)),  # contact-only offer that may be redeemed, or -1
+        ("live_until", np.int32, (N_CATEGORIES,)),
+        ("idle_days", np.int32),  # since the last own use of our card
+        ("last_event_minute", np.int64),  # absolute minute of the last own event
+        ("last_event_context", np.int8),
+        # within the day; reset at midnight
+        ("hazard_today", np.float64, (N_CATEGORIES,)),  # purchase hazard already on the day's uniform
+        ("bought_today", np.int8, (N_CATEGORIES,)),
+        ("rows_today", np.int16),
+        ("expected_mfen", np.int64),  # conditional expectation of the day's margin
+        ("expected_complaint_ppb", np.int64, (3,)),
+        ("expected_opt_out_ppb", np.int64),
+        ("delivered_today", np.int16, (N_CHANNELS,)),
+        ("own_spend_fen", np.int64),
+        ("all_spend_fen", np.int64),
+    ]
+)
+
+
+def new_people(n: int) -> np.ndarray:
+    """Return `n` zeroed person records with nothing yet in their past."""
+    people = np.zeros(n, dtype=PERSON)
+    people["live_offer"] = -1
+    people["last_event_minute"] = NEVER * 1440
+    people["last_event_context"] = -1
+    return people

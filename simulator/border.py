@@ -1,0 +1,251 @@
+"""The border between windows: a policy decides, compliance admits, and what was admitted goes on its way.
+
+Everything here is serial, in id order, on a snapshot; what is admitted acts in a later window at the earliest.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numba import njit
+
+from cardarena.simulator.bank.gate import gate_contacts, is_physical, open_channels
+from cardarena.simulator.behaviour import randomness
+from cardarena.simulator.behaviour.elementary import exp, normal_quantile
+from cardarena.simulator.behaviour.events import KIND_CONTACT, write_row
+from cardarena.simulator.behaviour.randomness import CARDHOLDER, draw
+from cardarena.simulator.contracts import Contacts
+from cardarena.simulator.errors import PolicyError
+from cardarena.simulator.log import DECISION
+from cardarena.simulator.names import Rule, Status
+from cardarena.simulator.rules import EVENT, PENDING, Rules
+from cardarena.simulator.state import WorldState
+
+_BLOCKED: Final = int(Status.BLOCKED)
+_BUDGET: Final = int(Rule.BUDGET)
+#: Most contacts to one person in one decision: their ordinals are part of the key of their luck.
+MAX_CONTACTS_PER_PERSON: Final = 100
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What came of a decision: rows for the decisions table, event rows of the blocked, and the money asked and spent."""
+
+    decisions: np.ndarray
+    events: np.ndarray
+    asked_mfen: int
+    spent_mfen: int
+
+
+@njit(cache=True)
+def _count_within(group, out):
+    """Number the entries of each run of equal values in `group` from 0."""
+    for j in range(group.size):
+        out[j] = out[j - 1] + 1 if j > 0 and group[j] == group[j - 1] else 0
+
+
+@njit(cache=True)
+def _due(seed, day, minute, holders, channel, ordinal, channels, out):
+    """Fill `out` with the absolute minute at which each contact arrives: its send time and the channel's drawn delay."""
+    for j in range(holders.size):
+        c = channels[channel[j]]
+        delay = 0.0
+        if c.delay_median_minutes > 0.0 and c.at_visit == 0:
+            _, _, z, _ = draw(
+                seed, holders[j], day, CARDHOLDER, randomness.DELIVERY, 0, channel[j], 0, ordinal[j], 0
+            )
+            delay = min(10080.0, c.delay_median_minutes * exp(c.delay_sigma * normal_quantile(z)))
+        out[j] = day * 1440 + minute[j] + int(delay)
+
+
+@njit(cache=True)
+def _block(people, holders, offer, channel, depth, rule, ordinal, day, minute, cost, rows):
+    """Write one row per blocked contact and charge it."""
+    for j in range(holders.size):
+        person = people[holders[j]]
+        row = write_row(rows, j, person, day, minute, KIND_CONTACT, _BLOCKED, 0)
+        row.offer, row.channel, row.depth, row.rule = offer[j], channel[j], depth[j], rule[j]
+        row.ref_day, row.ref_ordinal = day, ordinal[j]
+        row.value_mfen = -cost
+        person.expected_mfen -= cost
+
+
+def _costs(rules: Rules, channel: np.ndarray) -> np.ndarray:
+    """Return what each contact commits of the budget: the attempt, and the talk if it is expected to take place."""
+    table = rules.channels
+    expected = table["cost_mfen"] + np.floor(table["p_notice"] * table["success_cost_mfen"]).astype(np.int64)
+    return expected[channel]
+
+
+def _over_budget(cost: np.ndarray, priority: np.ndarray, open_rows: np.ndarray, left_mfen: int) -> np.ndarray:
+    """Return which rows no longer fit: by priority, ties by row, as long as the sum fits."""
+    order = open_rows[np.argsort(-np.round(priority[open_rows], 9), kind="stable")]
+    fits = np.cumsum(cost[order]) <= left_mfen
+    return order[~fits]
+
+
+def admit(
+    state: WorldState,
+    rules: Rules,
+    contacts: Contacts,
+    order: np.ndarray,
+    minute: int,
+    *,
+    policy: str,
+    budget_left_mfen: int,
+) -> Admitted:
+    """Check a decision against every rule and put what passes on its way.
+
+    Args:
+        state: changed in place: pending contacts, rows and expectations of the blocked.
+        rules: the scenario's rules.
+        contacts: as returned by `Contacts.checked`.
+        order: true row of each view id.
+        minute: minute of the decision.
+        policy: its name, for messages.
+        budget_left_mfen: what may still be spent, or -1.
+
+    Raises:
+        PolicyError: more than `MAX_CONTACTS_PER_PERSON` contacts to one person.
+    """
+    day = state.day
+    holders = order[contacts.cardholder]
+    sort = np.lexsort((np.arange(holders.size), contacts.minute, holders))
+    holders = holders[sort]
+    offer, channel, depth, send = (
+        x[sort] for x in (contacts.offer, contacts.channel, contacts.depth, contacts.minute)
+    )
+    assert contacts.priority is not None and contacts.propensity is not None and contacts.candidates is not None
+    n = holders.size
+    ordinal = np.zeros(n, dtype=np.int64)
+    _count_within(holders, ordinal)
+    if n and ordinal.max() >= MAX_CONTACTS_PER_PERSON:
+        row = int(sort[ordinal.argmax()])
+        raise PolicyError(
+            f"policy {policy!r}: contacts row {row}, column 'cardholder': expected at most "
+            f"{MAX_CONTACTS_PER_PERSON} contacts to one cardholder in one decision"
+        )
+    if rules.compliance["collide_minute"][0] >= 0:
+        send = np.full(n, rules.compliance["collide_minute"][0], dtype=np.int64)
+    rule = np.zeros(n, dtype=np.int64)
+    gate_contacts(
+        state.accounts, rules.offers, rules.channels, rules.compliance, holders, offer, channel, depth, day, send, rule
+    )
+    physical = np.array([is_physical(r) for r in range(len(Rule))])[rule]
+    blocked = (rule != 0) & (physical | (rules.compliance["audit"][0] == 0))
+    cost = _costs(rules, channel)
+    asked = int(cost[~blocked].sum())
+    if 0 <= budget_left_mfen < asked:
+        out = _over_budget(cost, contacts.priority[sort], np.flatnonzero(~blocked), budget_left_mfen)
+        rule[out] = _BUDGET
+        blocked[out] = True
+    channels_open = np.zeros(n, dtype=np.int64)
+    open_channels(state.accounts, holders, channels_open)
+    decisions = np.zeros(n, dtype=DECISION)
+    for field, values in (
+        ("day", day),
+        ("cardholder", holders),
+        ("ordinal", ordinal),
+        ("minute", send),
+        ("offer", offer),
+        ("channel", channel),
+        ("depth", depth),
+        ("propensity_ppm", np.maximum(1, np.floor(contacts.propensity[sort] * 1e6 + 0.5))),
+        ("candidates", contacts.candidates[sort]),
+        ("open_channels", channels_open),
+        ("rule", rule),
+        ("passed", ~blocked),
+    ):
+        decisions[field] = values
+    _send(state, rules, decisions[~blocked])
+    return Admitted(
+        decisions=decisions,
+        events=_write_blocked(state, rules, decisions[blocked], minute),
+        asked_mfen=asked,
+        spent_mfen=int(cost[~blocked].sum()),
+    )
+
+
+def _send(state: WorldState, rules: Rules, sent: np.ndarray) -> None:
+    """Join the admitted decisions to the contacts on their way."""
+    n = sent.size
+    if n == 0:
+        return
+    holders, channel = sent["cardholder"].astype(np.int64), sent["channel"].astype(np.int64)
+    by_channel = np.lexsort((np.arange(n), channel, holders))
+    run = holders[by_channel] * 256 + channel[by_channel]
+    counted = np.zeros(n, dtype=np.int64)
+    _count_within(run, counted)
+    channel_ordinal = np.empty(n, dtype=np.int64)
+    channel_ordinal[by_channel] = counted
+    due = np.zeros(n, dtype=np.int64)
+    _due(
+        np.uint64(state.seed),
+        state.day,
+        sent["minute"].astype(np.int64),
+        holders,
+        channel,
+        channel_ordinal,
+        rules.channels,
+        due,
+    )
+    fresh = np.zeros(n, dtype=PENDING)
+    for field, values in (
+        ("cardholder", holders),
+        ("due", due),
+        ("ordinal", sent["ordinal"]),
+        ("decided_day", sent["day"]),
+        ("channel_ordinal", channel_ordinal),
+        ("offer", sent["offer"]),
+        ("channel", channel),
+        ("depth", sent["depth"]),
+    ):
+        fresh[field] = values
+    pending = np.concatenate([state.pending, fresh]) if state.pending.size else fresh
+    key = np.lexsort((pending["ordinal"], pending["decided_day"], pending["due"], pending["cardholder"]))
+    state.pending = pending[key]
+
+
+def _write_blocked(state: WorldState, rules: Rules, blocked: np.ndarray, minute: int) -> np.ndarray:
+    rows = np.zeros(blocked.size, dtype=EVENT)
+    _block(
+        state.people,
+        blocked["cardholder"].astype(np.int64),
+        blocked["offer"],
+        blocked["channel"],
+        blocked["depth"],
+        blocked["rule"],
+        blocked["ordinal"],
+        state.day,
+        minute,
+        int(rules.money["blocked_mfen"][0]),
+        rows,
+    )
+    return rows
+
+
+def drop_done(state: WorldState) -> None:
+    """Forget the contacts that arrived, were blocked, failed or lapsed."""
+    if state.pending.size:
+        state.pending = state.pending[state.pending["state"] == 0]
+
+
+class ContactPrice:
+    """The shadow price of a contact that makes demand meet the budget, moved once per decision.
+
+    The same for every policy that scores: it reads the money asked for against the even pace of what is left. States:
+    idle (no budget: the price stays 0) or following.
+    """
+
+    def __init__(self, start_mfen: int) -> None:
+        """Start at zero; the first step up is `start_mfen`."""
+        self.price_mfen = 0
+        self._step = max(1, start_mfen)
+
+    def follow(self, asked_mfen: int, pace_mfen: int) -> None:
+        """Raise the price when more was asked than the pace allows, lower it when less was."""
+        if pace_mfen <= 0:
+            self.price_mfen = min(1 << 40, 2 * self.price_mfen + self._step)
+            return
+        excess = min(2.0, max(-0.5, asked_mfen / pace_mfen - 1.0))
+        self.price_mfen = max(0, int(self.price_mfen * (1.0 + 0.25 * excess) + self._step * 0.25 * excess))

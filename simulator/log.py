@@ -1,0 +1,229 @@
+"""What happened: typed event tables, in one order, exact and digestible. Every metric is a pure function of them.
+
+Rows are ordered by (day, cardholder, ordinal); a scheduler may return them in any order. Ledger amounts are int64
+milli-fen (`_mfen`), ticket amounts whole fen, probabilities integer parts per billion (`_ppb`).
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from cardarena.simulator.behaviour.census import N_BINS, STATE_MEASURES
+from cardarena.simulator.errors import UnknownNameError
+from cardarena.simulator.names import Kind
+from cardarena.simulator.rules import EVENT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Version of each table's columns; columns are append-only.
+SCHEMA_VERSION: Final = 1
+
+_KEYS: Final = {"day": "day", "cardholder": "cardholder", "bank": "bank", "ordinal": "ordinal", "minute": "minute"}
+_REFERENCE: Final = {"decided_day": "ref_day", "decided_ordinal": "ref_ordinal"}
+
+#: Per table: its kind, and its columns with the field of the event row that each comes from.
+EVENT_TABLES: Final[dict[str, tuple[Kind, dict[str, str]]]] = {
+    "transactions": (
+        Kind.TRANSACTION,
+        {**_KEYS, "context": "item", "amount_fen": "amount_fen", "value_mfen": "value_mfen"},
+    ),
+    "visits": (Kind.VISIT, {**_KEYS, "place": "item"}),
+    "contacts": (
+        Kind.CONTACT,
+        {
+            **_KEYS,
+            **_REFERENCE,
+            "offer": "offer",
+            "channel": "channel",
+            "depth": "depth",
+            "status": "code",
+            "rule": "rule",
+            "value_mfen": "value_mfen",
+            "p_notice_ppb": "p_notice_ppb",
+            "p_complaint_ppb": "p_complaint_ppb",
+            "p_opt_out_ppb": "p_opt_out_ppb",
+            "noticed": "noticed",
+        },
+    ),
+    "responses": (
+        Kind.RESPONSE,
+        {
+            **_KEYS,
+            "action": "code",
+            "category": "item",
+            "offer": "offer",
+            "channel": "channel",
+            **_REFERENCE,
+            "amount_fen": "amount_fen",
+            "value_mfen": "value_mfen",
+        },
+    ),
+    "complaints": (
+        Kind.COMPLAINT,
+        {**_KEYS, "complaint": "code", "channel": "channel", **_REFERENCE, "value_mfen": "value_mfen"},
+    ),
+    "consents": (
+        Kind.CONSENT,
+        {**_KEYS, "change": "code", "channel": "channel", **_REFERENCE, "value_mfen": "value_mfen"},
+    ),
+}
+
+#: Columns that only the harness may read; `write` puts them into the folder `truth/`.
+TRUTH_COLUMNS: Final = {"contacts": ("p_notice_ppb", "p_complaint_ppb", "p_opt_out_ppb", "noticed")}
+
+DECISION: Final = np.dtype(
+    [
+        ("day", np.int32),
+        ("cardholder", np.int32),
+        ("bank", np.int8),
+        ("ordinal", np.int16),
+        ("minute", np.int16),
+        ("offer", np.int16),
+        ("channel", np.int8),
+        ("depth", np.int8),
+        ("propensity_ppm", np.int32),
+        ("candidates", np.int64),
+        ("open_channels", np.int64),
+        ("rule", np.int8),
+        ("passed", np.int8),
+    ]
+)
+CENSUS: Final = np.dtype([("day", np.int32), ("measure", np.int16), ("bin", np.int16), ("count", np.int64)])
+TABLES: Final = (*EVENT_TABLES, "decisions", "state_daily")
+
+
+def columns_of(name: str) -> dict[str, np.dtype]:
+    """Return the columns of a table and their types.
+
+    Raises:
+        UnknownNameError: no such table.
+    """
+    if name in EVENT_TABLES:
+        return {column: EVENT[field] for column, field in EVENT_TABLES[name][1].items()}
+    if name in ("decisions", "state_daily"):
+        dtype = DECISION if name == "decisions" else CENSUS
+        return {column: dtype[column] for column in dtype.names or ()}
+    raise UnknownNameError("table", name, TABLES)
+
+
+def split_events(rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Return the event rows as tables of contiguous columns."""
+    kinds = rows["kind"]
+    tables = {}
+    for name, (kind, columns) in EVENT_TABLES.items():
+        own = rows[kinds == kind]
+        tables[name] = {column: np.ascontiguousarray(own[field]) for column, field in columns.items()}
+    return tables
+
+
+def in_order(rows: np.ndarray) -> np.ndarray:
+    """Return event rows of one or more days in the log's order; free when they already are."""
+    if rows.size < 2:
+        return rows
+    key = (
+        (rows["day"].astype(np.int64) + 4096 << 47) | (rows["cardholder"].astype(np.int64) << 16) | rows["ordinal"]
+    )
+    if np.all(key[1:] > key[:-1]):
+        return rows
+    return rows[np.argsort(key, kind="stable")]
+
+
+class RunLog:
+    """The log of one run. States: open (the world appends) -> read (tables are built on first use)."""
+
+    def __init__(self, **facts: Any) -> None:
+        """Keep `facts` (traits, days and the like) beside the tables; see `World.run`."""
+        self.facts = facts
+        self._events: list[np.ndarray] = []
+        self._decisions: list[np.ndarray] = []
+        self._census: list[np.ndarray] = []
+        self._tables: dict[str, dict[str, np.ndarray]] = {}
+
+    def append(self, events: Iterable[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None) -> None:
+        """Add a day's events (any order), decisions, and census rows."""
+        self._events.append(in_order(_join(list(events), EVENT)))
+        if decisions is not None and decisions.size:
+            self._decisions.append(decisions)
+        if census is not None:
+            self._census.append(census)
+        self._tables = {}
+
+    def events_since(self, index: int) -> tuple[np.ndarray, int]:
+        """Return the event rows of the days appended from `index` on, and the next index."""
+        return _join(self._events[index:], EVENT), len(self._events)
+
+    def table(self, name: str) -> dict[str, np.ndarray]:
+        """Return a table as columns.
+
+        Raises:
+            UnknownNameError: no such table.
+        """
+        columns_of(name)
+        if not self._tables:
+            self._tables = split_events(_join(self._events, EVENT))
+            for other, parts, dtype in (
+                ("decisions", self._decisions, DECISION),
+                ("state_daily", self._census, CENSUS),
+            ):
+                rows = _join(parts, dtype)
+                self._tables[other] = {column: np.ascontiguousarray(rows[column]) for column in dtype.names or ()}
+        return self._tables[name]
+
+    def __getitem__(self, name: str) -> "pd.DataFrame":
+        """Return a table as a pandas frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.table(name))
+
+    def digest(self) -> str:
+        """Return a hash of every column's values, in canonical order and byte order; independent of file formats."""
+        digest = hashlib.sha256()
+        for name in TABLES:
+            for column, values in self.table(name).items():
+                little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+                digest.update(f"{name}.{column}:{little.dtype.str}:{little.size};".encode())
+                digest.update(little.tobytes())
+        return digest.hexdigest()
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write every table to `folder` as Parquet, the columns that only the harness may see to `folder/truth`."""
+        from cardarena.simulator.parquet import write_columns
+
+        paths = []
+        for name in TABLES:
+            table = self.table(name)
+            hidden = TRUTH_COLUMNS.get(name, ())
+            if name == "state_daily":
+                paths.append(write_columns(folder / "truth" / f"{name}.parquet", table))
+                continue
+            paths.append(
+                write_columns(folder / f"{name}.parquet", {c: v for c, v in table.items() if c not in hidden})
+            )
+            if hidden:
+                keys = (*_KEYS, *hidden)
+                paths.append(write_columns(folder / "truth" / f"{name}.parquet", {c: table[c] for c in keys}))
+        return paths
+
+
+def _join(parts: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
+    if not parts:
+        return np.zeros(0, dtype=dtype)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def census_rows(day: int, census: np.ndarray) -> np.ndarray:
+    """Return the nightly census, shape (measures, 64), as rows of `state_daily`; sums always, empty bins never."""
+    histograms = 5
+    keep = census != 0
+    keep[histograms:, 0] = True
+    measures, bins = np.nonzero(keep)
+    rows = np.zeros(measures.size, dtype=CENSUS)
+    rows["day"], rows["measure"], rows["bin"], rows["count"] = day, measures, bins, census[measures, bins]
+    return rows
+
+
+assert len(STATE_MEASURES) <= np.iinfo(np.int16).max and N_BINS == 64

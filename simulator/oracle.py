@@ -1,0 +1,60 @@
+"""The privileged view: latent truth for policies marked `oracle`, expectations only, never realised luck."""
+
+import numpy as np
+from numba import njit
+
+from cardarena.simulator.behaviour.response import expected_one_step
+from cardarena.simulator.rules import Rules
+from cardarena.simulator.state import WorldState
+
+
+@njit(cache=True)
+def _expected(people, accounts, order, rules, day, minute, offer, channel, depth, out):
+    for position in range(order.size):
+        i = order[position]
+        if people[i].alive == 1:
+            out[position] = expected_one_step(
+                people[i], accounts[i], rules, day, minute, offer, channel, depth
+            )
+        else:
+            out[position] = 0.0
+
+
+class Truth:
+    """What an oracle may look at: records and expectations in view order.
+
+    Attributes:
+        people: PERSON records in view order (a copy).
+        offers: OFFER records.
+        params: the behavioural parameters, a record.
+    """
+
+    def __init__(self, state: WorldState, rules: Rules, order: np.ndarray, minute: int) -> None:
+        """Look at a state; nothing is computed before it is asked for."""
+        self._state, self._rules, self._order, self._minute = state, rules, order, minute
+        self.offers = rules.offers
+        self.params = rules.parameter[0]
+
+    @property
+    def people(self) -> np.ndarray:
+        """Return the latent records in view order."""
+        return self._state.people[self._order]
+
+    def expected_one_step_value(
+        self, offer: int, channel: int, depth: int, minute: int | None = None
+    ) -> np.ndarray:
+        """Return the expected incremental margin of one contact, shape (n,), milli-fen, net of its costs."""
+        out = np.empty(self._order.size)
+        _expected(
+            self._state.people,
+            self._state.accounts,
+            self._order,
+            self._rules,
+            self._state.day,
+            self._minute if minute is None else minute,
+            offer,
+            channel,
+            depth,
+            out,
+        )
+        return out

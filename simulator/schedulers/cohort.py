@@ -1,0 +1,151 @@
+"""The cohort scheduler: the same functions as the agent scheduler, over the whole population, in parallel chunks.
+
+A chunk of people is run serially by one compiled call into a buffer of its own; threads share nothing else. Rows come
+out in the order of people, whatever the number of threads.
+"""
+
+import numba
+import numpy as np
+import simpy
+from numba import njit, prange
+
+from cardarena.simulator.behaviour import events
+from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES, count_person
+from cardarena.simulator.behaviour.events import AGENDA_SIZE, ROWS_PER_CONTACT, ROWS_PER_ITEM
+from cardarena.simulator.behaviour.life import begin_day, close_day, happen, plan_day
+from cardarena.simulator.behaviour.neighbours import mean_mood
+from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
+from cardarena.simulator.errors import SchedulerError
+from cardarena.simulator.rules import EVENT, Rules
+from cardarena.simulator.state import WorldState
+
+#: People that one compiled call runs serially.
+CHUNK = 4096
+#: Below this many people a second thread costs more than it brings.
+PARALLEL_FROM = 50_000
+_FAR = 1 << 40
+
+
+@njit(cache=True)
+def _person_window(i, state, contacts, low, high, rules, today, seed, start, end, rows, n):
+    """Run one person through a window: merge the agenda with the inbox by (minute, rank)."""
+    people, accounts, agenda, length, position, mood = state
+    person, account = people[i], accounts[i]
+    if start == 0:
+        begin_day(person, account, rules, today, seed, mean_mood(mood, i, rules.compliance[0].word_of_mouth))
+        length[i] = plan_day(person, account, rules, today, seed, agenda[i])
+        position[i] = 0
+        n = expire(person, rules, today, contacts, low, high, rows, n)
+    day_start = today.day * 1440
+    j = low
+    while True:
+        while j < high and (contacts[j].state == 1 or rules.channels[contacts[j].channel].at_visit > 0):
+            j += 1
+        own = np.int64(agenda[i, position[i]]) if position[i] < length[i] else np.int64(_FAR)
+        sent = np.int64(_FAR)
+        minute = 0
+        if j < high and contacts[j].due < day_start + end:
+            minute = max(contacts[j].due - day_start, start)
+            sent = np.int64(events.agenda_item(minute, events.CONTACT, 0))
+        if min(own, sent) >> 16 >= end:
+            break
+        if sent < own:
+            n = deliver(person, account, rules, today, seed, contacts[j], minute, rows, n)
+            j += 1
+        else:
+            position[i] += 1
+            n = happen(person, account, rules, today, seed, own, rows, n)
+            if (own >> 12) & 15 == events.VISIT and person.alive == 1:
+                w = waiting_contact(contacts, low, high, own & 4095, rules.channels)
+                if w >= 0:
+                    n = deliver(person, account, rules, today, seed, contacts[w], own >> 16, rows, n)
+    return n
+
+
+@njit(cache=True)
+def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end, rows, census):
+    """Run people [first, last) through a window; return the number of rows written."""
+    n = 0
+    people, accounts = state[0], state[1]
+    for i in range(first, last):
+        n = _person_window(
+            i, state, contacts, starts[i], starts[i + 1], rules, today, seed, start, end, rows, n
+        )
+        if end == 1440:
+            count_person(people[i], accounts[i], rules.parameter[0], census)
+            close_day(people[i], accounts[i], rules.parameter[0], today.day + 1)
+    return n
+
+
+@njit(cache=True, parallel=True)
+def _chunks(first, last, step, state, contacts, starts, rules, today, seed, start, end, rows, census, counts):
+    """Run consecutive chunks in parallel, each into its own slice of `rows`."""
+    for t in prange(counts.size):
+        a = first + t * step
+        b = min(last, a + step)
+        if a < b:
+            counts[t] = _chunk(a, b, state, contacts, starts, rules, today, seed, start, end, rows[t], census[t])
+        else:
+            counts[t] = 0
+
+
+class CohortScheduler:
+    """Runs a window for everybody at once.
+
+    Args of the constructor:
+        threads: compiled threads to use; results do not depend on it.
+        cardholder_kind: must be `standard`; other kinds are plain Python and belong to the agent scheduler.
+    """
+
+    def __init__(self, *, threads: int = 1, cardholder_kind: str = "standard") -> None:
+        """Check the kind and keep the thread count within what the machine has."""
+        if cardholder_kind != "standard":
+            raise SchedulerError(
+                f"the cohort scheduler runs compiled cardholders only; "
+                f"kind {cardholder_kind!r} needs `--scheduler agent`"
+            )
+        self.threads = max(1, min(threads, numba.config.NUMBA_NUM_THREADS))  # pyright: ignore[reportAttributeAccessIssue]
+        self._rows = np.zeros((0, 0), dtype=EVENT)
+
+    def window(
+        self, clock: simpy.Environment, state: WorldState, rules: Rules, today: np.ndarray, start: int, end: int
+    ) -> simpy.Event:
+        """Advance everybody to minute `end`; see `schedulers.Scheduler`."""
+        return clock.timeout(end - start, value=self._advance(state, rules, today, start, end))
+
+    def _buffer(self, threads: int, step: int, busiest: int) -> np.ndarray:
+        need = step * (AGENDA_SIZE * ROWS_PER_ITEM + 2) + busiest * ROWS_PER_CONTACT
+        if self._rows.shape[0] < threads or self._rows.shape[1] < need:
+            self._rows = np.empty((threads, need), dtype=EVENT)  # untouched pages cost nothing
+        return self._rows
+
+    def _advance(
+        self, state: WorldState, rules: Rules, today: np.ndarray, start: int, end: int
+    ) -> list[np.ndarray]:
+        n = state.people.size
+        contacts = state.pending
+        starts = np.searchsorted(contacts["cardholder"], np.arange(n + 1))
+        parallel = self.threads > 1 and n >= PARALLEL_FROM
+        threads = self.threads if parallel else 1
+        arrays = (state.people, state.accounts, state.agenda, state.agenda_length, state.agenda_next, state.mood)
+        busiest = int(np.max(np.diff(starts[:: min(CHUNK, n)], append=starts[-1]), initial=0))
+        rows = self._buffer(threads, min(CHUNK, n), busiest)
+        census = np.zeros((threads, N_MEASURES, N_BINS), dtype=np.int64)
+        counts = np.zeros(threads, dtype=np.int64)
+        seed = np.uint64(state.seed)
+        out: list[np.ndarray] = []
+        if parallel:
+            numba.set_num_threads(threads)
+        for first in range(0, n, CHUNK * threads):
+            last = min(n, first + CHUNK * threads)
+            if parallel:
+                _chunks(
+                    first, last, CHUNK, arrays, contacts, starts, rules, today[0], seed, start, end, rows, census, counts
+                )
+            else:
+                counts[0] = _chunk(
+                    first, last, arrays, contacts, starts, rules, today[0], seed, start, end, rows[0], census[0]
+                )
+            out.extend(rows[t, : counts[t]].copy() for t in range(threads) if counts[t])
+        state.census += census.sum(axis=0)
+        return out

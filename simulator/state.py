@@ -1,0 +1,69 @@
+"""The state of a world: arrays and tables only, so that it can be copied, saved and sent.
+
+Nothing lives across midnight in a generator. Between windows of a day the agenda carries what people still mean to do.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES
+from cardarena.simulator.behaviour.events import AGENDA_SIZE
+from cardarena.simulator.rules import PENDING
+
+
+@dataclass
+class WorldState:
+    """Everything that changes.
+
+    Attributes:
+        seed: the 64-bit world seed.
+        day: day that comes next (0 is the first decision day; negative during the burn-in).
+        people: PERSON records, shape (n,).
+        accounts: ACCOUNT records, shape (n,).
+        pending: contacts on their way, sorted by (cardholder, due, ordinal).
+        agenda: packed agenda of the day, shape (n, AGENDA_SIZE), int32.
+        agenda_length: entries of each agenda, shape (n,).
+        agenda_next: the next entry to happen, shape (n,).
+        mood: yesterday's satisfaction in ppm, shape (n,), for word of mouth.
+        census: today's census, shape (measures, 64), int64.
+        spent_mfen: marketing money spent since day 0.
+    """
+
+    seed: int
+    day: int
+    people: np.ndarray
+    accounts: np.ndarray
+    pending: np.ndarray
+    agenda: np.ndarray
+    agenda_length: np.ndarray
+    agenda_next: np.ndarray
+    mood: np.ndarray
+    census: np.ndarray
+    spent_mfen: int = 0
+
+    @classmethod
+    def fresh(cls, seed: int, day: int, people: np.ndarray, accounts: np.ndarray) -> "WorldState":
+        """Return the state in which nobody has planned anything and nothing is on its way."""
+        n = people.size
+        return cls(
+            seed=seed,
+            day=day,
+            people=people,
+            accounts=accounts,
+            pending=np.zeros(0, dtype=PENDING),
+            agenda=np.zeros((n, AGENDA_SIZE), dtype=np.int32),
+            agenda_length=np.zeros(n, dtype=np.int16),
+            agenda_next=np.zeros(n, dtype=np.int16),
+            mood=np.zeros(n, dtype=np.int64),
+            census=np.zeros((N_MEASURES, N_BINS), dtype=np.int64),
+        )
+
+    def copy(self) -> "WorldState":
+        """Return an independent copy."""
+        return WorldState(
+            **{
+                f.name: value.copy() if isinstance(value := getattr(self, f.name), np.ndarray) else value
+                for f in fields(self)
+            }
+        )
