@@ -86,10 +86,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 def _remark(row: Mapping[str, Any]) -> str:
     parts = [_STATUS[row["status"]]] if row["status"] in _STATUS and row["status"] != row["league"] else []
-    parts += [
-        f"{b['metric']} {_number(b['value'], '.3g')} > {b['limit']:g} ({b['scenario']})"
-        for b in row["broken"]
-    ]
+    parts += [f"{b['metric']} {_measured(b)} ({b['scenario']})" for b in row["broken"]]
     return "; ".join([*parts, *(text for text in (row["reason"], row["note"]) if text)])
 
 
@@ -111,3 +108,11 @@ def _number(value: float | None, form: str = ".2f") -> str:
 
 def _span(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+
+
+def _measured(broken: Mapping[str, Any]) -> str:
+    return "not measured" if broken["value"] is None else f"{broken['value']:.3g} > {broken['limit']:g}"
+
+
+def _p_value(p: float | None) -> str:
+    return "" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
