@@ -1,0 +1,229 @@
+"""Numbers and names as a reader sees them, and the sentences of the first screen."""
+
+import math
+from collections.abc import Sequence
+
+from cardarena.benchmarks.report.standings import REFERENCE, Estimate, Standing, Standings
+
+LEAGUES = {
+    "cold": "learns within the run",
+    "logged": "given 180 days of randomised history",
+    "simulator": "trained in the simulator",
+    "reference": "a fixed point to compare with, without a rank",
+    "privileged": "knows the hidden state: a reference, not a contender",
+}
+
+
+# metric, clause with its own value and the status quo's, decimals, whether it is a share
+CLAUSES = (
+    ("contacts_per_head_month", "sends {} contacts a head and month (status quo {})", 1, False),
+    ("marketing_complaints_expected", "draws {} complaints per 1,000 holders and month ({})", 1, False),
+    ("fatigue_mean", "leaves a mean fatigue of {} ({})", 2, False),
+    ("permissions_kept", "keeps {} of its permissions ({})", 0, True),
+    ("real_share", "{} of its sales would not have happened anyway ({})", 0, True),
+)
+
+
+def number(value: float | None, digits: int = 1, *, sign: bool = False) -> str:
+    """Return a number with a true minus sign and thousands, or a dash where there is none.
+
+    Example:
+        >>> number(-1234.56), number(3.0, sign=True), number(float("nan"))
+        ('−1,234.6', '+3.0', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{abs(value):,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        return text
+    return ("−" if value < 0 else "+" if sign else "") + text
+
+
+def money(value: float, *, sign: bool = False) -> str:
+    """Return an amount per head: `CNY 12.4`, `−CNY 3.0`.
+
+    Example:
+        >>> money(12.44), money(-3), money(3, sign=True)
+        ('CNY 12.4', '−CNY 3.0', '+CNY 3.0')
+    """
+    text = number(value, sign=sign)
+    return f"{text[0]}CNY {text[1:]}" if text[0] in "−+" else f"CNY {text}"
+
+
+def span(estimate: Estimate | None, digits: int = 1) -> str:
+    """Return an interval as `1.2 to 3.4`, or a dash where there is none."""
+    if estimate is None or not estimate.has_interval:
+        return "–"
+    if estimate.is_clear and min(abs(estimate.low), abs(estimate.high)) < 0.5 * 10**-digits:
+        digits += 1  # an interval that leaves out zero must not read as if it began there
+    return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
+
+
+def share(value: float, digits: int = 0) -> str:
+    """Return a share as a percentage."""
+    return "–" if not math.isfinite(value) else f"{number(100 * value, digits)} %"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence lists them.
+
+    Example:
+        >>> listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
+
+
+def count(n: int, word: str) -> str:
+    """Return a number with its noun.
+
+    Example:
+        >>> count(1, "policy"), count(2, "policy")
+        ('1 policy', '2 policies')
+    """
+    plural = word[:-1] + "ies" if word.endswith("y") else word + "s"
+    return f"{n:,} {word if n == 1 else plural}"
+
+
+def winner_sentence(standings: Standings) -> str:
+    """Say who wins."""
+    ranked = standings.ranked
+    if not ranked:
+        return "Nobody wins: no policy finished its runs within the limits."
+    first = ranked[0]
+    n = len(standings.arena.scenarios)
+    lead = standings.overall(first.policy, ranked[1].policy) if len(ranked) > 1 else None
+    verb = "wins" if lead is None or lead.is_clear else "leads"
+    text = f"{first.policy} ({first.league} league) {verb}"
+    text += " the one scenario that ran" if n == 1 else f" over {n} scenarios"
+    text += f", with {money(first.inv.mean)} a head of incremental net value."
+    return text
+
+
+def leagues_sentence(standings: Standings) -> str:
+    """Say who leads the other leagues, and whether a reference without a rank earns more than the winner."""
+    ranked = standings.ranked
+    if not ranked:
+        return ""
+    others = [
+        f"{one.policy} leads the {one.league} league with {money(one.inv.mean)}"
+        for one in ranked
+        if one.rank == 1 and one.league != ranked[0].league
+    ]
+    above = [
+        one.policy
+        for one in standings.all
+        if one.league == "reference" and one.keeps_limits and one.inv.mean > ranked[0].inv.mean
+    ]
+    text = f"{listed(others)}." if others else ""
+    if above:
+        text += f" But the reference {listed(above)} earned more than the winner."
+    return text.strip()
+
+
+def margin_sentence(standings: Standings) -> str:
+    """Say by how much."""
+    if not standings.ranked:
+        return "There is no margin to state."
+    first, parts = standings.ranked[0], []
+    if first.gain is not None and first.gain.n:
+        text = f"{money(first.gain.mean, sign=True)} a head over the status quo"
+        parts.append(text + (f" (95 % interval {span(first.gain)})" if first.gain.has_interval else ""))
+    elif first.policy == REFERENCE:
+        parts.append("It is the status quo itself: nothing else beat what banks do today")
+    if len(standings.ranked) > 1:
+        second = standings.ranked[1]
+        lead = standings.overall(first.policy, second.policy)
+        if lead.n:
+            parts.append(f"{money(lead.mean, sign=True)} over the runner-up, {second.policy}")
+    oracle = standings.oracle
+    if oracle and oracle.inv.mean > 0 and first.inv.mean > 0:
+        part = share(first.inv.mean / oracle.inv.mean)
+        parts.append(f"{part} of what {oracle.policy}, which knows the hidden state, earns")
+    return "; ".join(parts) + "." if parts else "There is nothing to compare it with."
+
+
+def certainty_sentence(standings: Standings) -> str:
+    """Say how sure that is."""
+    if not standings.ranked:
+        return "Nothing is sure."
+    first = standings.ranked[0]
+    n_seeds = first.inv.n
+    if n_seeds < 2:
+        return "One seed says nothing of chance: there are no intervals, and no rank is sure. Run at least four seeds."
+    if len(standings.ranked) == 1:
+        return f"It has no ranked rival. {count(n_seeds, 'seed')} per scenario."
+    second = standings.ranked[1]
+    lead, pairs = standings.overall(first.policy, second.policy), standings.pairs(first.policy, second.policy)
+    wins = int((pairs > 0).sum())
+    clear = lead.is_clear and lead.mean > 0
+    verdict = "is surer than chance" if clear else "is within chance: call it a tie"
+    led = sum(
+        standings.mean(standings.metric, name, first.policy)
+        > standings.mean(standings.metric, name, second.policy)
+        for name in standings.arena.scenarios
+    )
+    n = len(standings.arena.scenarios)
+    where = f", ahead in {led} of {n} scenarios" if n > 1 else ""
+    if clear and n > 1 and 2 * led <= n:
+        verdict += " on the mean, not scenario by scenario"
+    sizes = [standings.detectable(name) for name in standings.arena.scenarios]
+    sizes = [size for size in sizes if math.isfinite(size)]
+    text = (
+        f"The lead over {second.policy} {verdict}: 95 % interval {span(lead)}{where} "
+        f"and in {wins} of {pairs.size} paired runs."
+    )
+    if sizes:
+        size = money(sum(sizes) / len(sizes))
+        text += f" With {count(n_seeds, 'seed')}, one scenario alone shows differences from about {size} up."
+    return text
+
+
+def limits_sentence(standings: Standings, titles: dict[str, str]) -> str:
+    """Say who broke a limit."""
+    broken = [one for one in standings.all if one.breaches and not one.is_reference]
+    if not any(standings.arena.scenario(name).get("limits") for name in standings.arena.scenarios):
+        return "The scenarios state no limits."
+    if not broken:
+        return "Every policy kept every limit."
+    parts = []
+    for one in broken[:4]:
+        words = [titles.get(breach.metric, breach.metric).lower() for breach in one.breaches]
+        metrics = list(dict.fromkeys(word.removesuffix(", expected") for word in words))
+        where = len({breach.scenario for breach in one.breaches})
+        parts.append(
+            f"{one.policy} ({listed(metrics)}; {where} of {count(len(standings.arena.scenarios), 'scenario')})"
+        )
+    more = f" and {len(broken) - 4} more" if len(broken) > 4 else ""
+    names = listed(parts) if not more else ", ".join(parts) + more
+    stand = "stands" if len(broken) == 1 else "stand"
+    return (
+        f"{count(len(broken), 'policy')} broke a limit and {stand} below the line, without a rank: {names}."
+    )
+
+
+def why(one: Standing, base: Standing | None) -> str:
+    """Say in one sentence what a policy does differently from the status quo, largest difference first."""
+    if base is None or one is base:
+        return ""
+    mine, theirs = dict(one.metrics), dict(base.metrics)
+    for values in (mine, theirs):
+        gross, extra = values.get("conversion_gross"), values.get("conversion_incremental")
+        if gross and extra is not None:
+            values["real_share"] = extra / gross
+    clauses: list[tuple[float, str]] = []
+    for metric, text, digits, is_share in CLAUSES:
+        a, b = mine.get(metric), theirs.get(metric)
+        if a is None or b is None or not (math.isfinite(a) and math.isfinite(b)):
+            continue
+        shown = [share(v, digits) if is_share else number(v, digits) for v in (a, b)]
+        weight = abs(a - b) / max(abs(a), abs(b), 1e-9)
+        if weight > 0.03 and shown[0] != shown[1]:
+            clauses.append((weight, text.format(*shown)))
+    chosen = [text for _, text in sorted(clauses, key=lambda pair: -pair[0])[:3]]
+    return f"{listed(chosen)}." if chosen else ""
+
+
+def league_note(league: str) -> str:
+    """Return what a league means."""
+    return LEAGUES.get(league, "")

@@ -1,0 +1,204 @@
+"""The report of a made-up arena: escaped, self-contained, the same every time, and patient with what is missing."""
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cardarena.benchmarks.report import write_report
+from cardarena.simulator.errors import ResultsError
+
+SMALL = ("silent", "status_quo", "blast", "uplift", "thompson", "oracle_myopic")
+EVIL = "<script>alert('p')</script>"
+
+
+class _Tags(HTMLParser):
+    """Collects tags, attributes and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, write_arena_folder: Callable[..., Path]) -> Path:
+    folder = tmp_path_factory.mktemp("small") / "arena"
+    write_arena_folder(
+        folder,
+        scenarios=("baseline", "rival_attack"),
+        policies=SMALL,
+        n_seeds=3,
+        every_days=10,
+        rename={"thompson": EVIL},
+    )
+    _change(folder, lambda text: text.replace("A rival opens a price war", "<img src=x onerror=alert(1)>"))
+    _change(folder, lambda text: text.replace("rival offer", "<b>rival & co</b>"))
+    write_report(folder)
+    return folder
+
+
+def _change(folder: Path, change: Callable[[str], str]) -> None:
+    path = folder / "manifest.json"
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _page(folder: Path) -> str:
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_first_screen_answers_four_questions(small: Path) -> None:
+    text = " ".join(_Tags(_page(small)).text.split())
+    assert "uplift (logged league)" in text.partition("By how much")[0]
+    assert re.search(r"\+CNY \d+\.\d a head over the status quo \(95 % interval", text)
+    assert "How sureThe lead over" in text
+    assert "Who broke a limit1 policy broke a limit and stands below the line, without a rank: blast" in text
+
+
+def test_what_came_from_outside_is_escaped(small: Path) -> None:
+    pages = [_page(small), *(path.read_text(encoding="utf-8") for path in (small / "figures").glob("*.svg"))]
+    for page in pages:
+        parsed = _Tags(page)
+        assert "script" not in parsed.tags
+        assert "img" not in parsed.tags
+        assert not [name for name, _ in parsed.attributes if name.startswith("on")]
+    assert EVIL in _Tags(pages[0]).text
+
+
+def test_reasons_are_escaped(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
+    write_arena_folder(
+        tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, every_days=30, failed=("blast",)
+    )
+    parsed = _Tags(_page_of(tmp_path))
+    assert "<blast> raised ValueError" in parsed.text
+    assert "Not publishable." in parsed.text
+    assert "blast" not in parsed.tags
+
+
+def _page_of(folder: Path) -> str:
+    return write_report(folder).read_text(encoding="utf-8")
+
+
+def test_nothing_is_loaded_from_elsewhere(small: Path) -> None:
+    page = _page(small)
+    parsed = _Tags(page)
+    loads = [
+        value
+        for name, value in parsed.attributes
+        if name in ("src", "href", "xlink:href", "srcset", "action")
+    ]
+    assert loads
+    assert all(value.startswith("#") for value in loads)
+    assert not {"script", "link", "iframe", "object", "embed"} & set(parsed.tags)
+    assert not re.search(r"url\((?!['\"]?#)|@import", page)
+    assert "default-src 'none'" in page
+
+
+def test_every_inner_reference_leads_somewhere(small: Path) -> None:
+    page = _page(small)
+    names = re.findall(r'\sid="([^"]+)"', page)
+    assert len(names) == len(set(names))
+    used = set(re.findall(r'href="#([^"]+)"', page)) | set(re.findall(r"url\(#([^)]+)\)", page))
+    assert used <= set(names)
+
+
+def test_figures_are_written_twice(small: Path) -> None:
+    figures = small / "figures"
+    svg, png = ({path.stem for path in figures.glob(f"*.{end}")} for end in ("svg", "png"))
+    assert svg == png
+    assert {"inv_by_scenario", "value_against_harm", "value_over_time_1", "ranks_over_scenarios"} <= svg
+    assert {"fatigue_over_time", "funnel", "segments", "channels", "fairness"} <= svg
+    assert not list(small.rglob(".unfinished-*"))
+
+
+def test_written_again_it_is_the_same(small: Path) -> None:
+    def content() -> dict[str, bytes]:
+        paths = [small / "report.html", *sorted((small / "figures").iterdir())]
+        return {path.name: path.read_bytes() for path in paths}
+
+    before = content()
+    write_report(small)
+    assert content() == before
+
+
+@pytest.mark.parametrize("missing", ["series", "breakdown", "timing"])
+def test_a_missing_table_is_said(
+    tmp_path: Path, write_arena_folder: Callable[..., Path], missing: str
+) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, every_days=30)
+    (tmp_path / f"{missing}.parquet").unlink()
+    assert "not recorded in this arena" in _page_of(tmp_path)
+
+
+def test_one_seed_has_no_intervals(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=1, every_days=30)
+    text = _Tags(_page_of(tmp_path)).text
+    assert "One seed." in text
+    assert "95 % interval 0" not in text
+
+
+def test_one_policy_in_one_scenario(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
+    write_arena_folder(tmp_path, scenarios=("cold_start",), policies=("uplift",), n_seeds=2, every_days=30)
+    assert "uplift (logged league) wins the one scenario that ran" in _page_of(tmp_path)
+
+
+def test_nobody_finished(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, failed=SMALL)
+    assert "Nobody wins" in _page_of(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "runs.parquet"])
+def test_a_required_file_is_named(tmp_path: Path, write_arena_folder: Callable[..., Path], name: str) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=("silent",), n_seeds=1, every_days=90)
+    (tmp_path / name).write_bytes(b"PAR1 half a file")
+    with pytest.raises(ResultsError, match=name):
+        write_report(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(ResultsError, match=name):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["series", "breakdown", "timing"])
+def test_a_damaged_optional_file_is_named(
+    tmp_path: Path, write_arena_folder: Callable[..., Path], name: str
+) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=("silent",), n_seeds=1, every_days=90)
+    (tmp_path / f"{name}.parquet").write_bytes(b"PAR1 half a file")
+    with pytest.raises(ResultsError, match=name):
+        write_report(tmp_path)
+
+
+def test_no_folder_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="expected the folder of an arena"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_a_bare_manifest_is_enough(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, every_days=30)
+    (tmp_path / "manifest.json").write_text(json.dumps({"command": "cardarena arena"}), encoding="utf-8")
+    text = _Tags(_page_of(tmp_path)).text
+    assert "The scenarios state no limits." in text
+
+
+def test_ranks_come_from_the_default_dial_only(
+    tmp_path: Path, write_arena_folder: Callable[..., Path]
+) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, every_days=30)
+    before = _page_of(tmp_path).partition('<section id="deciding"')[0]
+    runs = pd.read_parquet(tmp_path / "runs.parquet")
+    runs.loc[runs["dial"].notna() & (runs["metric"] == "inv_expected"), "value"] = 1e6
+    runs.to_parquet(tmp_path / "runs.parquet", index=False)
+    assert _page_of(tmp_path).partition('<section id="deciding"')[0] == before

@@ -1,0 +1,85 @@
+"""Ranks, limits and sentences follow from the runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cardarena.benchmarks.report import wording
+from cardarena.benchmarks.report.folder import read_folder
+from cardarena.benchmarks.report.standings import Standings
+
+POLICIES = ("silent", "status_quo", "blast", "rfm", "uplift", "linucb", "oracle_myopic")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> Path:
+    return write_arena_folder(
+        tmp_path, scenarios=("baseline", "tight_budget"), policies=POLICIES, n_seeds=3, every_days=30
+    )
+
+
+def _set(folder: Path, policy: str, values: list[float], metric: str = "inv_expected") -> None:
+    runs = pd.read_parquet(folder / "runs.parquet")
+    for seed, value in enumerate(values, start=1):
+        mine = (runs["policy"] == policy) & (runs["metric"] == metric) & (runs["seed"] == seed)
+        runs.loc[mine & runs["dial"].isna(), "value"] = value
+    runs.to_parquet(folder / "runs.parquet", index=False)
+
+
+def test_pairing_removes_what_the_seeds_share(folder: Path) -> None:
+    _set(folder, "status_quo", [1.0, 11.0, 21.0])
+    _set(folder, "uplift", [3.0, 13.0, 23.0])
+    gain = Standings(read_folder(folder)).overall("uplift", "status_quo")
+    assert (gain.mean, gain.low, gain.high) == pytest.approx((2.0, 2.0, 2.0))
+
+
+def test_the_interval_is_student_t(folder: Path) -> None:
+    _set(folder, "uplift", [1.0, 2.0, 3.0])
+    found = Standings(read_folder(folder)).estimate("baseline", "uplift")
+    half = 4.302653 * 1.0 / 3**0.5  # t(0.975, 2 degrees of freedom) s / sqrt(n)
+    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half), rel=1e-6)
+
+
+def test_who_breaks_a_limit_has_no_rank(folder: Path) -> None:
+    _set(folder, "blast", [1e3, 1e3, 1e3])
+    standings = Standings(read_folder(folder))
+    blast = standings.of("blast")
+    assert blast is not None
+    assert blast.rank is None
+    assert not blast.keeps_limits
+    assert "blast" not in wording.winner_sentence(standings)
+
+
+def test_references_have_no_rank_but_are_named_when_they_earn_more(folder: Path) -> None:
+    _set(folder, "status_quo", [500.0, 501.0, 502.0])
+    standings = Standings(read_folder(folder))
+    assert all(one.rank is None for one in standings.all if one.league in ("reference", "privileged"))
+    assert "the reference status_quo earned more" in wording.leagues_sentence(standings)
+
+
+def test_ranks_are_counted_within_a_league(folder: Path) -> None:
+    ranks = {one.policy: one.rank for one in Standings(read_folder(folder)).ranked}
+    assert ranks["uplift"] == 1
+    assert {ranks["rfm"], ranks["linucb"]} == {1, 2}
+
+
+def test_a_tie_is_called_a_tie(folder: Path) -> None:
+    _set(folder, "uplift", [10.0, 12.0, 14.0])
+    _set(folder, "linucb", [12.0, 12.1, 11.0])
+    _set(folder, "rfm", [1.0, 1.0, 1.0])
+    standings = Standings(read_folder(folder))
+    assert "leads" in wording.winner_sentence(standings)
+    assert "within chance: call it a tie" in wording.certainty_sentence(standings)
+
+
+def test_an_unfinished_run_costs_the_rank(folder: Path) -> None:
+    runs = pd.read_parquet(folder / "runs.parquet")
+    lost = (runs["policy"] == "uplift") & (runs["seed"] == 2) & (runs["scenario"] == "baseline")
+    runs.loc[lost, ["finished", "reason"]] = [False, "PolicyError: too slow"]
+    runs.to_parquet(folder / "runs.parquet", index=False)
+    uplift = Standings(read_folder(folder)).of("uplift")
+    assert uplift is not None
+    assert uplift.rank is None
+    assert uplift.failures == [("baseline", 2, "PolicyError: too slow")]
