@@ -42,10 +42,14 @@ class LinearBandit(BasePolicy):
     league = "cold"
     every_days = 7
     features = LEARNED_FEATURES
+    wants_feedback = True
     kept = ("precision", "moment", "open_rows", "n_learned")
     n_channels: ClassVar[int] = 3
     #: Before anything is known, at most this share of the base is contacted on a decision day.
     first_share: ClassVar[float] = 0.25
+    #: Share of the base left alone by lot on a decision day: where everybody is contacted, nobody shows what would have
+    #: been bought anyway.
+    slice_share: ClassVar[float] = 0.1
     #: Width of the exploration, in posterior standard deviations.
     width: ClassVar[float] = 1.0
     #: Prior standard deviation of an offer's and of a channel's number, CNY.
@@ -98,6 +102,7 @@ class LinearBandit(BasePolicy):
             first = np.zeros(view.n, dtype=bool)
             first[ranked] = True
             wanted &= first
+        wanted &= self.luck(view, 1).random(view.n) >= self.slice_share
         rows = np.flatnonzero(wanted)
         offer, channel = arm // len(self._channels), self._channels[arm % len(self._channels)]
         contacts = self.request(
@@ -107,7 +112,7 @@ class LinearBandit(BasePolicy):
             channel[rows],
             wanted_depth=1,
             priority=score[rows],
-            propensity=propensity[rows],
+            propensity=propensity[rows] * (1.0 - self.slice_share),
             reason="a contact for {category} is thought to add up to {score:.2f} CNY (price {price:.2f})",
             category=np.array(CATEGORIES)[market.category[offer[rows]]],
             score=score[rows],
@@ -148,7 +153,7 @@ class LinearBandit(BasePolicy):
 
     def posterior(self) -> tuple[Floats, Floats]:
         """Return mean and covariance of the effect columns' coefficients."""
-        covariance: Floats = np.linalg.inv(self.precision)
+        covariance = np.asarray(np.linalg.inv(self.precision), dtype=np.float64)
         mean: Floats = covariance @ self.moment
         return mean[self._effects], covariance[self._effects, self._effects]
 
@@ -241,7 +246,7 @@ class LinUcb(LinearBandit):
         theta = self.posterior()[0]
         price = self.dial + view.contact_price_mfen * 1e-5
         for part in np.array_split(np.arange(view.n), min(self.slices, view.n)):
-            covariance: Floats = np.linalg.inv(precision)
+            covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
             spread = self._spread(shared[:, part], covariance[self._effects, self._effects])
             upper = np.round(self.means(shared[:, part], theta) + self.width * spread, 9)
             upper[~ok[part]] = -np.inf

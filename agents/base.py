@@ -62,6 +62,7 @@ class BasePolicy:
         decide_minute: minute of the day of the decision.
         oracle: whether views carry the latent truth.
         features: the view's columns that the policy reads; None: all of them.
+        wants_feedback: whether `learn` does anything; if not, the world need not prepare feedback.
         dial_spec: the knob.
         dial: its value.
         kept: names of the attributes that `state` carries: numbers, arrays and lists or dicts of them.
@@ -75,6 +76,7 @@ class BasePolicy:
     decide_minute: int = 0
     oracle: bool = False
     features: tuple[str, ...] | None = None
+    wants_feedback: bool = False
     dial_spec: ClassVar[Dial] = Dial("none", (0.0,), 0.0)
     kept: ClassVar[tuple[str, ...]] = ()
     brief: Brief
@@ -88,7 +90,7 @@ class BasePolicy:
         """
         spec = self.dial_spec
         value = spec.default if dial is None else float(dial)
-        if not (spec.low <= value <= spec.high):
+        if not (spec.low <= value <= spec.high) or math.isinf(value):
             raise PolicyError(
                 f"policy {self.name!r}: dial ({spec.name}): "
                 f"expected {spec.low:g} to {spec.high:g}, found {value:g}"

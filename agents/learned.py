@@ -50,7 +50,7 @@ class LoggedPolicy(BasePolicy):
         self._fit_days: list[int] = []
         self._fitted = False
         table = history_table(brief)
-        self._cold = table is None
+        self._cold = self.wants_feedback = table is None
         if table is not None:
             self._refit(table)
 

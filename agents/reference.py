@@ -6,11 +6,12 @@ import numpy as np
 
 from cardarena.agents.base import BasePolicy, Dial
 from cardarena.agents.market import RELEVANCE_FEATURES, best_offer, per_category, reach, relevance
-from cardarena.simulator.contracts import Brief, Contacts, View
+from cardarena.simulator.contracts import Brief, Contacts, Floats, View
 from cardarena.simulator.names import CATEGORIES
 
-#: Length of the campaign month, counted from the run's first day; its last days are the month-end push.
-MONTH_DAYS: Final = 30
+#: Length of the campaign month, four weeks counted from day 0; its last week is the month-end push. Views do not
+#: say the day of the calendar month.
+MONTH_DAYS: Final = 28
 
 
 class Silent(BasePolicy):
@@ -34,7 +35,7 @@ class StatusQuo(BasePolicy):
     by its rate, and an offer, half uniformly and half by relevance, among what the rules allow on that
     channel. Every probability is known, so the log of this policy is data from which to learn.
 
-    Dial: contacts a person and month.
+    Dial: contacts a person and campaign month of four weeks.
     """
 
     name, league = "status_quo", "reference"
@@ -46,8 +47,16 @@ class StatusQuo(BasePolicy):
     features = ("is_open", "recency_days", "spend_28d_cny", *RELEVANCE_FEATURES)
     #: Share of the contacts by channel.
     mix: ClassVar[dict[str, float]] = {"sms": 0.48, "app_push": 0.46, "human_call": 0.03, "ai_call": 0.03}
-    held_out: ClassVar[float] = 0.1
+    #: Share of the base left alone by lot on every decision day, whoever they are.
+    slice_share: ClassVar[float] = 0.1
     month_end: ClassVar[tuple[float, float]] = (0.85, 1.6)
+    #: Shape (n,), probability with which each cardholder was left alone in the last decision; None before the first.
+    held_out: Floats | None = None
+
+    def reset(self, brief: Brief, policy_seed: int) -> None:
+        """Forget the last decision."""
+        super().reset(brief, policy_seed)
+        self.held_out = None
 
     def decide(self, view: View) -> Contacts:
         """Draw whom to contact, by which channel, with which offer."""
@@ -63,7 +72,8 @@ class StatusQuo(BasePolicy):
         edges = np.cumsum(share / share.sum())
         edges[-1] = 1.0
         drawn = np.searchsorted(edges, u_channel, side="right").clip(0, len(names) - 1)
-        chosen = (u_hold >= self.held_out) & (u_contact < p) & (view["is_open"] > 0)
+        chosen = (u_hold >= self.slice_share) & (u_contact < p) & (view["is_open"] > 0)
+        self.held_out = 1.0 - (1.0 - self.slice_share) * p
         taste = np.exp(np.minimum(relevance(view), 4.0))[:, market.category]
         offer = np.full(n, -1, dtype=np.int64)
         p_offer = np.ones(n)
@@ -83,7 +93,7 @@ class StatusQuo(BasePolicy):
             offer[rows], p_offer[rows] = pick, weight[np.arange(len(rows)), pick]
         rows = np.flatnonzero(offer >= 0)
         share = share / share.sum()
-        chance = (1.0 - self.held_out) * p[rows] * share[drawn[rows]] * p_offer[rows]
+        chance = (1.0 - self.slice_share) * p[rows] * share[drawn[rows]] * p_offer[rows]
         return self.request(
             view,
             rows,

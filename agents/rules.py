@@ -12,7 +12,7 @@ from cardarena.simulator.contracts import Bools, Brief, Contacts, Floats, Ints, 
 from cardarena.simulator.names import CATEGORIES, DIMENSIONS
 
 #: Days of the campaign month on which `blast` may send, the most wanted first; all in the month's last third.
-BLAST_DAYS: Final = (27, 25, 29, 23, 21, 28, 26, 24, 22, 20)
+BLAST_DAYS: Final = (27, 25, 23, 21, 26, 24, 22, 20, 19, 18)
 
 
 class Blast(BasePolicy):

@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cardarena.simulator.bank.features import FEATURES
 from cardarena.simulator.contracts import Bools, Brief, Contacts, Feedback, Floats, Ints, View
-from cardarena.simulator.names import CATEGORIES, N_CATEGORIES
+from cardarena.simulator.names import CATEGORIES, CHANNELS, N_CATEGORIES
 
 #: Columns about the cardholder.
 PERSON: Final = (
@@ -102,16 +103,25 @@ def view_blocks(view: View) -> tuple[Matrix, Matrix]:
 def history_table(brief: Brief) -> Table | None:
     """Return the logged history as a table of at most 20,000 rows, or None in a cold start.
 
-    Contacted and held-out rows are thinned evenly, each to at most half of the rows.
+    Who could not be contacted at all (closed, no consent, no channel) is no held-out person and is left out. Contacted
+    and held-out rows are thinned evenly, each to at most half of the rows.
     """
     log = brief.history
     if log is None or len(log.day) == 0:
         return None
+    # The log keeps every column; a brief names those that its policy asked for.
+    names = FEATURES if log.features.shape[1] == len(FEATURES) else brief.features
+    index = {name: j for j, name in enumerate(names)}
+    permitted = log.features[:, [index[f"permitted_{name}"] for name in CHANNELS]].any(axis=1)
+    reachable = (
+        permitted
+        & (log.features[:, index["is_open"]] > 0)
+        & (log.features[:, index["marketing_consent"]] > 0)
+    )
     contacted = np.flatnonzero(log.channel >= 0)
-    held_out = np.flatnonzero(log.channel < 0)
+    held_out = np.flatnonzero((log.channel < 0) & reachable)
     half = MAX_ROWS // 2
     keep = np.sort(np.concatenate([_thinned(contacted, half), _thinned(held_out, half)]))
-    index = {name: j for j, name in enumerate(brief.features)}
     features = log.features[keep]
     person, category = blocks(lambda name: features[:, index[name]])
     return Table(

@@ -11,7 +11,7 @@ from cardarena.agents.registry import make_policy, policy_names, policy_table
 from cardarena.simulator.contracts import LEAGUES, Brief, Contacts, History, Policy
 
 NAMES = policy_names()
-STOCHASTIC = ("status_quo", "random", "thompson")
+STOCHASTIC = ("status_quo", "random", "linucb", "thompson")
 N = 300
 #: Long enough for a month-end, for the outcomes of a cold start to ripen and for two fits.
 DAYS = 56

@@ -122,17 +122,20 @@ class FakeTruth:
         return (np.arange(n) / max(n, 1) - 0.5 - 0.01 * offer + 0.001 * depth) * 1e6
 
 
-def make_history(brief: Brief, rows: int = 6_000, seed: int = 0, truth: Any = None) -> History:
+def make_history(
+    brief: Brief, rows: int = 6_000, seed: int = 0, truth: Any = None, features: np.ndarray | None = None
+) -> History:
     """Return a randomised log: half held out, offers by lot.
 
     Args:
         brief: the catalogue.
         rows: number of decisions.
         seed: of the toy.
+        features: shape (features, rows), or random ones.
         truth: function (features (F, rows), category (rows,) or -1) -> purchase probability (rows, categories).
     """
     rng = np.random.Generator(np.random.Philox(seed + 1_000))
-    x = make_features(rows, seed=seed + 77)
+    x = make_features(rows, seed=seed + 77) if features is None else features
     contacted = rng.random(rows) < 0.5
     offer = np.where(contacted, rng.integers(0, len(brief.offers), rows), -1)
     category = np.where(contacted, brief.offers["category"][offer], -1)
