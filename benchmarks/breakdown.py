@@ -16,7 +16,7 @@ from cardarena.benchmarks.metric_customer import (
     group_levels,
     heads_by_group,
 )
-from cardarena.benchmarks.run_tables import MFEN_PER_CNY, Ints, Run, counts, exact_sums, ratio
+from cardarena.benchmarks.run_tables import MFEN_PER_CNY, Ints, Run, Table, counts, exact_sums, ratio
 from cardarena.simulator.names import CHANNELS, COMPLAINT_KINDS, N_CHANNELS, RULES
 
 _PPB = 1_000_000_000
@@ -31,15 +31,15 @@ MEASURES: dict[str, str] = {
     "complaints_per_1000": "marketing complaints on decision days per 1,000 heads of the group",
     "opt_outs_per_1000": "channel opt-outs on decision days per 1,000 heads of the group",
     "attrition": "accounts closed on decision days / heads of the group",
-    "attempts": "delivery attempts of own contacts",
+    "attempts": "own contacts, blocked ones included",
     "delivered": "delivered own contacts",
     "notice_rate": "noticed / delivered",
     "click_rate": "clicks / delivered",
-    "purchase_rate": "purchases that redeem an own contact / delivered (last touch)",
+    "purchase_rate": "redeemed purchases on decision days / delivered (by channel: the last touch with the offer)",
     "complaints_expected_per_1000": "sum of complaint probabilities per 1,000 delivered",
     "opt_outs_expected_per_1000": "sum of opt-out probabilities per 1,000 delivered",
     "cost_cny": "cost of own contacts, CNY",
-    "redeemed_value_cny": "margin of purchases that redeem an own contact, CNY (last touch)",
+    "redeemed_value_cny": "margin of redeemed purchases on decision days, CNY (by channel: likewise)",
     "opt_outs": "channel opt-outs on decision days",
     "permitted_share": "reachable opt-ins at the close of the last decision day / those on day 0",
     "blocked": "own contacts stopped by the rule",
@@ -89,29 +89,54 @@ def _outcomes(mine: RunFacts, column: str, size: int) -> dict[str, np.ndarray]:
     contacts, responses = mine.run.table("contacts"), mine.run.table("responses")
     code, delivered = contacts[column], mine.delivered
     n = counts(code[delivered], size)
-    known = responses[column] >= 0  # -1: the response belongs to no channel
     at = np.where(n > 0, n, np.nan)  # an undefined rate is NaN, not zero
 
     def summed(name: str) -> Ints:
         return exact_sums(code[delivered], contacts[name][delivered], size)
 
-    def answers(action: str) -> Ints:
-        return counts(responses[column][known & mine.responses(action)], size)
-
-    bought = known & mine.responses("purchased")
+    clicked = mine.responses("clicked")
+    through = responses["offer"] if column == "offer" else last_touch_channel(mine)
+    bought = mine.redeemed & (through >= 0)
     return {
         "attempts": counts(code[mine.own_contacts], size),
         "delivered": n,
         "notice_rate": summed("noticed") / at,
-        "click_rate": answers("clicked") / at,
-        "purchase_rate": answers("purchased") / at,
+        "click_rate": counts(responses[column][clicked], size) / at,
+        "purchase_rate": counts(through[bought], size) / at,
         "complaints_expected_per_1000": summed("p_complaint_ppb") / (_PPB / 1000) / at,
         "opt_outs_expected_per_1000": summed("p_opt_out_ppb") / (_PPB / 1000) / at,
         "cost_cny": -exact_sums(code[mine.own_contacts], contacts["value_mfen"][mine.own_contacts], size)
         / MFEN_PER_CNY,
-        "redeemed_value_cny": exact_sums(responses[column][bought], responses["value_mfen"][bought], size)
+        "redeemed_value_cny": exact_sums(through[bought], responses["value_mfen"][bought], size)
         / MFEN_PER_CNY,
     }
+
+
+def last_touch_channel(mine: RunFacts) -> Ints:
+    """Return the channel of the last own contact with the response's offer before it, -1 for none, shape (rows,).
+
+    A purchase names its offer, not its channel.
+    """
+    contacts, responses = mine.run.table("contacts"), mine.run.table("responses")
+    rows = np.flatnonzero(mine.delivered)
+    found = np.full(responses["day"].size, -1, np.int64)
+    if rows.size == 0:
+        return found
+    sent = _moments(contacts)[rows]
+    order = np.argsort(sent, kind="stable")
+    moment = _moments(responses)
+    at = np.searchsorted(sent[order], moment, side="right") - 1
+    last = rows[order[np.maximum(at, 0)]]
+    # The same person and offer: only the 32 bits of time may differ.
+    same = (at >= 0) & (responses["offer"] >= 0) & (_moments(contacts)[last] >> 32 == moment >> 32)
+    found[same] = contacts["channel"][last[same]]
+    return found
+
+
+def _moments(table: Table) -> Ints:
+    """Return a key that sorts rows by cardholder, offer (fewer than 256) and minute."""
+    who = table["cardholder"].astype(np.int64) << 8 | (table["offer"].astype(np.int64) & 255)
+    return who << 32 | (table["day"].astype(np.int64) * 1440 + table["minute"])
 
 
 def _channel_rows(mine: RunFacts) -> Iterator[Row]:

@@ -23,7 +23,7 @@ from cardarena.simulator.errors import ResultsError
 from cardarena.simulator.names import CONSENT_CHANGES, N_CHANNELS, RESPONSES, RULES, Status
 
 #: The tables whose `value_mfen` makes up the bank's net margin.
-VALUE_TABLES: Final = ("contacts", "transactions", "responses", "complaints")
+VALUE_TABLES: Final = ("contacts", "transactions", "responses", "complaints", "consents")
 
 
 class RunFacts:
@@ -172,6 +172,15 @@ class RunFacts:
         return self.own("responses") & (self.run.table("responses")["action"] == RESPONSES.index(action))
 
     @cached_property
+    def redeemed(self) -> Bools:
+        """Which rows of `responses` are purchases made through a contact, on a decision day, shape (rows,).
+
+        A purchase that follows days after its contact names no decision, so the day of the purchase decides.
+        """
+        is_purchase = self.run.table("responses")["action"] == RESPONSES.index("purchased")
+        return is_purchase & self.in_decision_days("responses")
+
+    @cached_property
     def n_purchases(self) -> int:
         """Purchases within the decision days, redeemed and organic together."""
         table = self.run.table("responses")
@@ -228,10 +237,10 @@ class RunFacts:
     @cached_property
     def blocked_by_rule(self) -> Ints:
         """Own contacts stopped at the decision or at delivery, by rule, shape (rules,)."""
-        contacts, decisions = self.run.table("contacts"), self.run.table("decisions")
+        # A contact refused at the decision has its row in `contacts` too: `decisions` would count it twice.
+        contacts = self.run.table("contacts")
         stopped = self.own_contacts & (contacts["status"] == Status.BLOCKED)
-        refused = (decisions["passed"] == 0) & (decisions["rule"] > 0) & self.in_decision_days("decisions")
-        return counts(contacts["rule"][stopped], len(RULES)) + counts(decisions["rule"][refused], len(RULES))
+        return counts(contacts["rule"][stopped], len(RULES))
 
 
 def _decision_keys(day: np.ndarray, cardholder: np.ndarray, ordinal: np.ndarray) -> Ints:

@@ -30,8 +30,8 @@ def clicked(facts: Facts) -> int:
 
 
 def purchased(facts: Facts) -> int:
-    """Return the purchases that redeem an own contact."""
-    return int(facts.policy.responses("purchased").sum())
+    """Return the purchases on decision days that a contact made or whose offer they redeem."""
+    return int(facts.policy.redeemed.sum())
 
 
 _FUNNEL = (
@@ -53,7 +53,7 @@ _FUNNEL = (
     (
         "purchased",
         "Contacts redeemed",
-        "purchases that redeem an own contact, whenever they happen",
+        "purchases that a contact made or whose offer they redeem, on decision days",
         purchased,
     ),
 )
@@ -90,7 +90,7 @@ register(
 register(
     "conversion_gross",
     "Conversion, gross",
-    "purchases that redeem an own contact / delivered own contacts",
+    "purchases on decision days that a contact made or whose offer they redeem / delivered own contacts",
     "share",
     "higher",
     "contact",

@@ -59,7 +59,7 @@ COLUMNS = {
     "visits": (*COMMON, "place"),
     "responses": (*COMMON, "action", "category", "offer", "channel", *DECIDED, "amount_fen", "value_mfen"),
     "complaints": (*COMMON, "complaint", "channel", *DECIDED, "value_mfen"),
-    "consents": (*COMMON, "change", "channel"),
+    "consents": (*COMMON, "change", "channel", *DECIDED, "value_mfen"),
     "state_daily": ("day", "measure", "bin", "count"),
 }
 
@@ -166,7 +166,8 @@ def twins() -> tuple[RunTables, RunTables]:
     """Four people, the last one closed before day 0; two decision days, two days of run-out; in CNY:
 
     policy: day 0: contact -2 and purchase +30 (person 0); day 1: transaction +5 (person 1);
-            day 3 (run-out): organic purchase +7 (person 2), complaint -20 (person 0), and +1000 of the closed person 3.
+            day 3 (run-out): organic purchase +7 (person 2), complaint -20 (person 0), and +1000 of the closed person 3;
+            person 1 defaults: -40.
     silent: day 1: organic purchase +10 (person 0), which under the policy came earlier; day 3: +7 (person 2).
     """
     alive = [True, True, True, False]
@@ -184,6 +185,7 @@ def twins() -> tuple[RunTables, RunTables]:
             {"day": 3, "cardholder": 3, "value_mfen": 1000 * CNY},
         ],
         complaints=[{"day": 3, "cardholder": 0, "value_mfen": -20 * CNY}],
+        consents=[{"day": 3, "cardholder": 1, "change": 7, "value_mfen": -40 * CNY}],
         state_daily=[
             state("expected_value_mfen", day, value * CNY) for day, value in enumerate((20, 6, 1, -3))
         ],
@@ -206,33 +208,36 @@ def twins() -> tuple[RunTables, RunTables]:
 def test_inv_by_hand():
     got = run_metrics(*twins())
     b = [1.0, 1.1 ** (-1 / 365), 1.1 ** (-2 / 365), 1.1 ** (-3 / 365)]
-    # Day 0: 30 - 2; day 1: 5 - 10; day 3: 7 - 20 - 7. Three people were there on day 0.
-    assert got["inv"] == pytest.approx((28 * b[0] - 5 * b[1] - 20 * b[3]) / 3, abs=1e-5)
+    # Day 0: 30 - 2; day 1: 5 - 10; day 3: 7 - 20 - 40 - 7. Three people were there on day 0.
+    assert got["inv"] == pytest.approx((28 * b[0] - 5 * b[1] - 60 * b[3]) / 3, abs=1e-5)
     assert got["inv_decision_days"] == pytest.approx((28 - 5 * b[1]) / 3, abs=1e-5)
-    assert got["inv_run_out"] == pytest.approx(-20 * b[3] / 3, abs=1e-5)
+    assert got["inv_run_out"] == pytest.approx(-60 * b[3] / 3, abs=1e-5)
     assert got["inv_expected"] == pytest.approx((16 + 2 * b[1] - 3 * b[2] - 7 * b[3]) / 3, abs=1e-5)
     assert got["inv_expected_run_out"] == pytest.approx((-3 * b[2] - 7 * b[3]) / 3, abs=1e-5)
     b15 = [1.15 ** (-d / 365) for d in range(4)]
-    assert got["inv_discount_15"] == pytest.approx((28 - 5 * b15[1] - 20 * b15[3]) / 3, abs=1e-5)
+    assert got["inv_discount_15"] == pytest.approx((28 - 5 * b15[1] - 60 * b15[3]) / 3, abs=1e-5)
     assert got["inv_discount_15"] != got["inv"] != got["inv_discount_05"]
 
 
 def test_inv_is_the_exact_quotient_of_integers():
     w = [round(1e6 * 1.1 ** (-d / 365)) for d in range(4)]
-    assert run_metrics(*twins())["inv"] == (28 * w[0] - 5 * w[1] - 20 * w[3]) * CNY / (PPM * CNY * 3)
+    assert run_metrics(*twins())["inv"] == (28 * w[0] - 5 * w[1] - 60 * w[3]) * CNY / (PPM * CNY * 3)
 
 
-@pytest.mark.parametrize("wrong", ["no run-out", "head count", "no discount", "no organic", "days"])
+@pytest.mark.parametrize(
+    "wrong", ["no run-out", "head count", "no discount", "no organic", "days", "no default"]
+)
 def test_wrong_variants_of_inv_differ(wrong):
     policy, silent = twins()
     right = run_metrics(policy, silent)["inv"]
     w = 1.1 ** (-1 / 365), 1.1 ** (-3 / 365)
     other = {
         "no run-out": (28 - 5 * w[0]) / 3,
-        "head count": (28 - 5 * w[0] - 20 * w[1]) / 4,
-        "no discount": (28 - 5 - 20) / 3,
-        "no organic": (28 + 5 * w[0] - 20 * w[1]) / 3,
-        "days": (28 * w[0] - 5 * 1.1 ** (-2 / 365) - 20 * 1.1 ** (-4 / 365)) / 3,
+        "head count": (28 - 5 * w[0] - 60 * w[1]) / 4,
+        "no discount": (28 - 5 - 60) / 3,
+        "no default": (28 - 5 * w[0] - 20 * w[1]) / 3,
+        "no organic": (28 + 5 * w[0] - 60 * w[1]) / 3,
+        "days": (28 * w[0] - 5 * 1.1 ** (-2 / 365) - 60 * 1.1 ** (-4 / 365)) / 3,
     }[wrong]
     assert abs(right - other) > 1e-4
 
@@ -361,11 +366,19 @@ def test_contacts_and_customers_by_hand():
             {"cardholder": 1, "day": 3, "decided_day": 3, "value_mfen": -CNY},  # the caretaker's
             {"cardholder": 1, "decided_day": -1, "value_mfen": -CNY},  # from the burn-in
             {"cardholder": 1, "status": Status.BLOCKED, "rule": Rule.QUIET_HOURS},
+            {"cardholder": 0, "status": Status.BLOCKED, "rule": Rule.CAP_DAY},  # that of the third decision
             {"cardholder": 1, "status": Status.FAILED},
         ],
         responses=[
             {"action": RESPONSES.index("clicked")},
-            {"action": PURCHASED, "day": 3, "value_mfen": 10 * CNY},
+            {
+                "action": PURCHASED,
+                "day": 2,
+                "decided_ordinal": -1,
+                "channel": -1,
+                "value_mfen": 10 * CNY,
+            },  # days later
+            {"action": PURCHASED, "day": 3, "decided_ordinal": -1, "channel": -1},  # in the run-out
             {"action": ORGANIC, "offer": -1},
         ],
         complaints=[{"complaint": 0}, {"complaint": 1}, {"complaint": 1, "day": 3}],
@@ -399,7 +412,7 @@ def test_contacts_and_customers_by_hand():
         "purchased": 1,
         "contacts_per_head_month": 3,
         "conversion_gross": 1 / 3,
-        "conversion_incremental": 1 / 3,
+        "conversion_incremental": 2 / 3,
         "click_rate": 1 / 3,
         "marketing_complaints": 1000,
         "service_complaints": 1000,
@@ -416,7 +429,7 @@ def test_contacts_and_customers_by_hand():
         "permission_asset": 1.5,
         "permission_asset_value": 3,
         "marketing_cost": 1.5,
-        "marketing_cost_ratio": 3 / 30,
+        "marketing_cost_ratio": 3 / 40,
         "blocked": 2,
         "blocked_cap_day": 1,
         "blocked_quiet_hours": 1,
@@ -427,6 +440,46 @@ def test_contacts_and_customers_by_hand():
         "fatigue_p95": 16.5 / 16,
     }
     assert {name: got[name] for name in expected} == pytest.approx(expected)
+
+
+def test_a_purchase_goes_to_the_last_channel_that_brought_its_offer():
+    policy = run(
+        days=5,
+        run_out=1,
+        alive=[True, True],
+        contacts=[
+            {"cardholder": 0, "day": 0, "offer": 4, "channel": 1},
+            {"cardholder": 0, "day": 1, "minute": 600, "decided_day": 1, "offer": 4, "channel": 3},
+            {
+                "cardholder": 0,
+                "day": 1,
+                "minute": 601,
+                "decided_day": 1,
+                "offer": 5,
+                "channel": 2,
+            },  # another offer
+            {"cardholder": 0, "day": 3, "decided_day": 3, "offer": 4, "channel": 6},  # after the purchase
+            {"cardholder": 1, "day": 1, "decided_day": 1, "offer": 4, "channel": 7},  # another person
+            {"cardholder": 0, "day": 2, "decided_day": 1, "offer": 4, "channel": 8, "status": Status.FAILED},
+        ],
+        responses=[
+            {
+                "cardholder": 0,
+                "day": 2,
+                "action": PURCHASED,
+                "offer": 4,
+                "channel": -1,
+                "value_mfen": 9 * CNY,
+            },
+            {"cardholder": 1, "day": 2, "action": PURCHASED, "offer": -1, "channel": -1, "value_mfen": CNY},
+            {"cardholder": 1, "day": 0, "action": PURCHASED, "offer": 4, "channel": -1, "value_mfen": CNY},
+        ],
+        state_daily=[state("alive", 0, 2)],
+    )
+    value = {row[:3]: row.value for row in run_breakdown(policy, policy)}
+    redeemed = {level: v for (_, level, measure), v in value.items() if measure == "redeemed_value_cny" and v}
+    assert redeemed == {"sms": 9, "4": 10}
+    assert value["channel", "sms", "purchase_rate"] == 1
 
 
 def test_a_breach_is_counted_once_wherever_it_was_seen():
