@@ -171,7 +171,8 @@ def _beside_or_shipped(document: Document, keys: Keys, name: Any, folder: Path, 
                     keys, f"expected {kind} inside its folder, found a link out of it: {name!r}"
                 )
             return candidate
-    known = {path.stem for path in folder.glob("*.yaml")} | set(scenario_names())
+    itself = Path(document.place(()).file).stem
+    known = ({path.stem for path in folder.glob("*.yaml")} | set(scenario_names())) - {itself}
     raise document.error(keys, f"expected {kind}, found {name!r}; {nearest(name, known)}")
 
 

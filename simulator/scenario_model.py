@@ -398,7 +398,10 @@ class Scenario(Strict):
                     f"expected days {first} to {last} of the horizon, found {found}",
                 )
         if self.logged_history and self.horizon.burn_in_days == 0:
-            raise at_key("logged_history", "expected false where burn_in_days is 0: there is nothing to log")
+            raise at_key(
+                "horizon.burn_in_days",
+                "expected above 0 where logged_history is true, found 0: nothing would be logged",
+            )
         if all(name in self.channels and not self.channels[name].enabled for name in CHANNELS):
             raise at_key("channels", "expected at least one enabled channel, found none")
         return self
