@@ -53,8 +53,8 @@ def test_a_small_catalogue(tmp_path: Path) -> None:
         ("{value: 3, source: size}", "{value: 3}", ":11: key 'offers.tea_coupon.incentive_cny.source': expected a"),
         ("{value: 3, source: size}", "{value: -3, source: size}", ":11: key 'offers.tea_coupon.incentive_cny.value': "
          "expected 0 to 100000, found -3"),
-        ("{value: 3, source: size}", "{value: 3, source: sise}", ":11: key 'offers.tea_coupon.incentive_cny.source': "
-         "expected a reference, found 'sise'; did you mean 'size'?"),
+        ("{value: 3, source: size}", "{value: 3, source: sizes}", ":11: key 'offers.tea_coupon.incentive_cny.source': "
+         "expected a reference, found 'sizes'; did you mean 'size'?"),
         ("{value: 3, source: size}", "3", ":11: key 'offers.tea_coupon.incentive_cny': expected"),
         ('  size: "assumed: small"', '  size: "assumed: small"\n  unused: "assumed: never"', ":3: key"),
         ("reach: public", "reach: public\n    is_credit: true", ":4: key 'offers.tea_coupon.credit_loss_share'"),

@@ -58,9 +58,9 @@ def refusal(path: Path, overrides: dict[str, Any] | None = None) -> str:
         ),
         ("shocks:\n  - {kind: demand, day: 3, category: dayly, multiplier: 2}\n", 6, "did you mean 'daily'?"),
         (
-            "shocks:\n  - kind: channel_outage\n    day: 3\n    chanel: sms\n",
+            "shocks:\n  - kind: channel_outage\n    day: 3\n    chan_nel: sms\n",
             8,
-            "found 'chanel'; did you mean 'channel'?",
+            "found 'chan_nel'; did you mean 'channel'?",
         ),
         (
             "shocks:\n  - kind: channel_outage\n    day: 3\n",
@@ -213,9 +213,9 @@ def test_extends_does_not_follow_a_link_out_of_the_folder(tmp_path: Path) -> Non
 
 
 def test_unknown_base_is_answered_with_the_nearest(tmp_path: Path) -> None:
-    message = refusal(write(tmp_path, HEAD.replace("baseline", "basline")))
+    message = refusal(write(tmp_path, HEAD.replace("baseline", "base_lin")))
     assert (
-        "mine.yaml:1: key 'extends': expected a scenario, found 'basline'; did you mean 'baseline'?"
+        "mine.yaml:1: key 'extends': expected a scenario, found 'base_lin'; did you mean 'baseline'?"
         in message
     )
 

@@ -101,8 +101,8 @@ def test_schema_knows_the_directives_and_the_words() -> None:
 
 
 def test_unknown_scenario() -> None:
-    with pytest.raises(UnknownNameError, match="unknown scenario 'basline'; did you mean 'baseline'"):
-        load_scenario("basline")
+    with pytest.raises(UnknownNameError, match="unknown scenario 'base_lin'; did you mean 'baseline'"):
+        load_scenario("base_lin")
 
 
 def test_scenario_does_not_change() -> None:
