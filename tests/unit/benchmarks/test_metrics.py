@@ -465,11 +465,19 @@ def test_a_purchase_goes_to_the_last_channel_that_brought_its_offer():
         responses=[
             {
                 "cardholder": 0,
+                "day": 1,
+                "minute": 600,
+                "action": PURCHASED,
+                "offer": 4,
+                "value_mfen": 2 * CNY,
+            },
+            {
+                "cardholder": 0,
                 "day": 2,
                 "action": PURCHASED,
                 "offer": 4,
                 "channel": -1,
-                "value_mfen": 9 * CNY,
+                "value_mfen": 7 * CNY,
             },
             {"cardholder": 1, "day": 2, "action": PURCHASED, "offer": -1, "channel": -1, "value_mfen": CNY},
             {"cardholder": 1, "day": 0, "action": PURCHASED, "offer": 4, "channel": -1, "value_mfen": CNY},
@@ -479,7 +487,7 @@ def test_a_purchase_goes_to_the_last_channel_that_brought_its_offer():
     value = {row[:3]: row.value for row in run_breakdown(policy, policy)}
     redeemed = {level: v for (_, level, measure), v in value.items() if measure == "redeemed_value_cny" and v}
     assert redeemed == {"sms": 9, "4": 10}
-    assert value["channel", "sms", "purchase_rate"] == 1
+    assert value["channel", "sms", "purchase_rate"] == 2
 
 
 def test_a_breach_is_counted_once_wherever_it_was_seen():
@@ -517,7 +525,8 @@ def test_roi_is_value_before_contact_cost_over_contact_cost():
 
 def test_winsorised_mean_and_top_share():
     gain = np.arange(1, 201)  # 1 % of 200 is two people a side
-    assert winsorised_mean(gain) == (sum(range(3, 199)) + 2 * 3 + 2 * 198) / 200
+    skewed = gain**2
+    assert winsorised_mean(skewed) == (sum(v * v for v in range(3, 199)) + 2 * 3**2 + 2 * 198**2) / 200
     assert winsorised_mean(np.array([-(2**62), 2**62, 2**62, 2**62])) == 2**61
     assert top_share(gain) == (200 + 199) / sum(range(1, 201))
     assert math.isnan(top_share(-gain))
@@ -529,7 +538,9 @@ def test_histograms_against_closed_forms():
     assert histogram_quantile(uniform, 0.95, 64) == pytest.approx(0.95)
     assert math.isnan(histogram_mean(uniform * 0, 64))
     assert math.isnan(histogram_quantile(uniform * 0, 0.5, 64))
-    assert net_promoter_score(np.bincount([63], minlength=64)) == 100
+    # The middle of bin k is (k + 0.5) / 64; 11 times that reaches 9 at bin 52 and 7 at bin 41.
+    each = {k: net_promoter_score(np.bincount([k], minlength=64)) for k in (0, 40, 41, 51, 52, 63)}
+    assert each == {0: -100, 40: -100, 41: 0, 51: 0, 52: 100, 63: 100}
     assert net_promoter_score(np.bincount([0, 63], minlength=64)) == 0
 
 

@@ -59,6 +59,22 @@ def test_bootstrap_agrees_with_scipy(method):
     assert got == pytest.approx((theirs.low, theirs.high), abs=0.02)
 
 
+def test_bca_of_a_short_skewed_sample_by_hand():
+    x = np.array([0.1, 0.2, 0.3, 0.4, 0.9, 6.0])
+    means = np.random.Generator(np.random.Philox(1)).choice(x, (20_000, 6)).mean(axis=1)
+    z0 = stats.norm.ppf(((means < x.mean()).sum() + 0.5 * (means == x.mean()).sum()) / 20_000)
+    left_out = np.array([np.delete(x, i).mean() for i in range(6)])
+    d = left_out.mean() - left_out
+    a = (d**3).sum() / (6 * (d**2).sum() ** 1.5)
+    z = stats.norm.ppf([0.025, 0.975])
+    expected = np.quantile(means, stats.norm.cdf(z0 + (z0 + z) / (1 - a * (z0 + z))))
+    got = bootstrap_interval(x, seed=2, n_boot=20_000)
+    assert got == pytest.approx(expected, abs=0.05)
+    # The wrong variant, with the bias turned around, is far from it.
+    turned = np.quantile(means, stats.norm.cdf(z0 + (z - z0) / (1 - a * (z - z0))))
+    assert np.abs(np.array(got) - turned).max() > 0.1
+
+
 def test_bca_moves_towards_the_long_tail():
     x = np.random.default_rng(3).exponential(size=40)
     plain, moved = (bootstrap_interval(x, seed=1, n_boot=20_000, method=m) for m in ("percentile", "bca"))
