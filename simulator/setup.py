@@ -151,6 +151,7 @@ def make_people(traits: np.ndarray, rules: Rules) -> np.ndarray:
     share = np.zeros((n, N_CONTEXTS))
     _rates(traits["monthly_spend_fen"], traits["activity_frailty"], traits["contexts"], q, rate, share, scale)
     people["transaction_rate"], people["context_share"], people["ticket_scale"] = rate, share, scale
+    people["mean_ticket_scale"] = 100.0 * scale * exp(0.5 * float(q["ticket_sigma"]) * float(q["ticket_sigma"]))
     people["visit_rate"] = q["visit_rate"] * traits["has_app"] * np.minimum(traits["activity_frailty"], 3.0)
     people["branch_rate"] = q["branch_rate"]
     for k in range(N_CONTEXTS):

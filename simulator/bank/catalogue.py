@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from cardarena.simulator.bank.records import CHANNEL, OFFER
 from cardarena.simulator.bank.sourced import NOT_PART, Number, Source, Strict, cite
+from cardarena.simulator.behaviour.elementary import exp
 from cardarena.simulator.errors import UnknownNameError, nearest
 from cardarena.simulator.names import CATEGORIES, CHANNELS, DIMENSIONS, INCOME_BANDS, SERVICES, SPEND_CONTEXTS
 from cardarena.simulator.strict_yaml import Document, at_key, problem, read_document, shown, validated
@@ -247,6 +248,7 @@ def _offer_row(code: int, offer: Offer) -> dict[str, Any]:
         "credit_loss_ppm": ppm(offer.credit_loss_share.value),
         "amount_fen": fen(offer.amount_cny.value),
         "amount_sigma": offer.amount_sigma.value,
+        "mean_amount_fen": fen(offer.amount_cny.value) * exp(0.5 * offer.amount_sigma.value**2),
         "appeal": offer.appeal.value,
         "relevance_off": offer.relevance_off.value,
         "wallet_benefit": offer.wallet_benefit.value,

@@ -171,7 +171,7 @@ def feature_row(account, today, out):
 def _fill(accounts, order, today, wanted, out, first, last):
     row = np.zeros(N_FEATURES, dtype=np.float64)
     for position in range(first, last):
-        feature_row(accounts[order[position]], today, row)
+        feature_row(accounts[order[position]], today[0], row)
         for j in range(wanted.size):
             out[j, position] = row[wanted[j]]
 
@@ -198,7 +198,7 @@ def feature_columns(
     wanted = np.array([FEATURE_INDEX[name] for name in wanted_names], dtype=np.int64)
     out = np.empty((wanted.size, order.size), dtype=np.float32)
     if threads > 1 and order.size >= 50_000:
-        _fill_parallel(accounts, order, today[0], wanted, out, 4096)
+        _fill_parallel(accounts, order, today, wanted, out, 4096)
     else:
-        _fill(accounts, order, today[0], wanted, out, 0, order.size)
+        _fill(accounts, order, today, wanted, out, 0, order.size)
     return out

@@ -9,6 +9,8 @@ from numba import njit
 from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.names import Rule
 
+#: Bits of OFFER's `contexts` that mean everybody.
+EVERYBODY = 255
 _NONE = int(Rule.NONE)
 _CONSENT = int(Rule.CONSENT)
 _PERMISSION = int(Rule.CHANNEL_PERMISSION)
@@ -44,6 +46,15 @@ def in_quiet_hours(minute, quiet_from, quiet_to):
 
 
 @njit(cache=True)
+def _uses_context(account, contexts):
+    """Say whether the holder has ever spent on our card in one of these contexts."""
+    for k in range(account.context_spend_28d_fen.size):
+        if (contexts >> k) & 1 and account.context_spend_28d_fen[k] > 0.0:
+            return True
+    return False
+
+
+@njit(cache=True)
 def is_suitable(account, offer, day):
     """Say whether the offer suits what the bank knows of the holder: age, income, tenure, use of the limit, arrears."""
     if account.age < offer.min_age or account.age > offer.max_age:
@@ -53,6 +64,8 @@ def is_suitable(account, offer, day):
     if account.tenure_days + day < offer.min_tenure_days:
         return False
     if offer.excludes_overdue == 1 and account.overdue == 1:
+        return False
+    if offer.contexts != EVERYBODY and not _uses_context(account, offer.contexts):
         return False
     used = account.instalment_balance_fen + account.spend_28d_fen
     return used <= offer.max_utilisation * account.limit_fen

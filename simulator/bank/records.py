@@ -23,6 +23,7 @@ OFFER = np.dtype(
         ("credit_loss_ppm", np.int64),  # expected credit loss on the amount
         ("amount_fen", np.int64),  # median amount of a take
         ("amount_sigma", np.float64),  # sd of its log
+        ("mean_amount_fen", np.float64),  # median x exp(sigma^2 / 2)
         ("appeal", np.float64),  # attractiveness of the content, logit units; 0 is an average offer
         ("relevance_off", np.float64),  # in [0, 1]: how relevant it is to somebody without the need
         ("wallet_benefit", np.float64),  # utility added to our card while the benefit is live (30 days)

@@ -38,7 +38,7 @@ def _bin(x):
     return min(63, max(0, int(x)))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def count_person(person, account, q, census):
     """Add one person at the end of a day to `census`, shape (measures, 64), int64."""
     census[7, 0] += person.expected_mfen

@@ -34,7 +34,7 @@ from cardarena.simulator.behaviour.purchase import (
     redeemable,
     to_int,
 )
-from cardarena.simulator.behaviour.randomness import CARDHOLDER, draw, unit_fine
+from cardarena.simulator.behaviour.randomness import CARDHOLDER, draw
 from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS, N_CONTEXTS
 
 _KEEP_28 = 1.0 - 1.0 / 28.0
@@ -44,10 +44,13 @@ _BALANCE_KEEP = 1.0 - 1.0 / 180.0  # an instalment plan runs off in about half a
 _SMS = 3
 _OWN, _ELSEWHERE, _INTEREST = 0, 1, 2
 _APP, _BRANCH = 0, 1
-_WORD = 4294967296.0
+#: A closure hazard above this is taken as this.
+MAX_CLOSURE_HAZARD = 0.05
+#: Position of `instalment` in names.CATEGORIES.
+CREDIT_CATEGORY = 5
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def poisson(u, mean, cap):
     """Return the Poisson count of mean `mean` at uniform `u`, at most `cap` (inversion)."""
     p = exp(-mean)
@@ -66,7 +69,7 @@ def exponential_days(u, mean):
     return 1 + int(-log(u) * (mean - 0.5))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def close_day(person, account, q, tomorrow):
     """Close the day that ends: each stock decays by one multiplication, or goes a step home; counters of the day reset.
 
@@ -80,7 +83,7 @@ def close_day(person, account, q, tomorrow):
     for k in range(N_CATEGORIES):
         person.wear[k] *= q.wear_keep
         person.awareness[k] *= q.awareness_keep
-        person.interest[k] *= q.interest_keep
+        person.interest[k] = person.interest[k] * q.interest_keep if person.interest[k] > 1e-3 else 0.0
         person.hazard_today[k] = 0.0
         person.bought_today[k] = 0
         account.category_contacts_28d[k] *= _KEEP_28
@@ -118,7 +121,7 @@ def close_day(person, account, q, tomorrow):
     account.month_ring[tomorrow % 30] = 0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def wallet_target(person, q, rival):
     """Return the share of spend that our card would have at rest: a softmax over our card and the others'."""
     if person.wallet_home >= 1.0:
@@ -134,59 +137,56 @@ def wallet_target(person, q, rival):
     return ours / (ours + 1.0 - person.wallet_home)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
+def need_hazard(person, q, today, k):
+    """Return the hazard today of a precursor beginning in category `k`, true or false."""
+    hazard = q.need_rate[k] * person.need_scale[k] * today.need_multiplier[k] / (1.0 - q.false_share)
+    if k == CREDIT_CATEGORY and person.stress_left > 0:
+        hazard *= q.need_stress
+    return hazard
+
+
+@njit(cache=True, forceinline=True)
 def _move_needs(person, account, q, today, seed):
-    """Let needs begin, ripen and end, and leave their observable precursors."""
+    """Let needs begin, ripen and end, and leave their observable precursors.
+
+    One uniform meets the categories' hazards laid end to end, so at most one need begins a day; whether another need is
+    on does not move anybody's luck.
+    """
     i, day = person.cardholder, today.day
-    a0, a1, a2, a3 = draw(seed, i, day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, 0, 0, 0)
-    b0, b1, b2, b3 = draw(seed, i, day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, 0, 0, 1)
-    starts = (a0, a1, a2, a3, b0, b1, b2, b3)
+    u, is_false, length, noise = draw(seed, i, day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, 0, 0, 0)
+    below = 0.0
     for k in range(N_CATEGORIES):
+        begins = below <= u
+        below += need_hazard(person, q, today, k)
+        begins = begins and u < below
         state = person.need[k]
         if state == NEED_OFF:
-            hazard = q.need_rate[k] * person.need_scale[k] * today.need_multiplier[k] / (1.0 - q.false_share)
-            if k == 5 and person.stress_left > 0:
-                hazard *= 3.0  # credit stress raises the wish for instalments
-            if starts[k] < hazard:
-                u, v, _, _ = draw(seed, i, day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, k + 1, 0, 2)
-                person.need[k] = NEED_FALSE_PRECURSOR if u < q.false_share else NEED_PRECURSOR
-                person.need_left[k] = exponential_days(v, q.precursor_days)
-        else:
-            person.need_left[k] -= 1
-            if person.need_left[k] <= 0:
-                if state == NEED_PRECURSOR:
-                    _, _, u, _ = draw(seed, i, day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, k + 1, 0, 2)
-                    person.need[k] = NEED_ON
-                    person.need_left[k] = min(30, 6 + exponential_days(u, q.need_days - 6.0))
-                else:
-                    person.need[k] = NEED_OFF
-            if person.need[k] != NEED_OFF and account.tracked > 0:
-                u, v, _, _ = draw(seed, i, day, CARDHOLDER, randomness.PRECURSOR, 0, 0, k + 1, 0, 0)
-                if u < q.precursor_signal and (account.tracked == 2 or v < 0.5):
-                    account.precursor_7d[k] += 1.0
-    if account.tracked > 0:
-        u, v, w, _ = draw(seed, i, day, CARDHOLDER, randomness.PRECURSOR, 0, 0, 0, 0, 0)
-        if u < q.precursor_noise * N_CATEGORIES and (account.tracked == 2 or w < 0.5):
-            account.precursor_7d[int(v * N_CATEGORIES)] += 1.0
+            if begins:
+                person.need[k] = NEED_FALSE_PRECURSOR if is_false < q.false_share else NEED_PRECURSOR
+                person.need_left[k] = exponential_days(length, q.precursor_days)
+            continue
+        person.need_left[k] -= 1
+        if person.need_left[k] <= 0:
+            if state == NEED_PRECURSOR:
+                v, _, _, _ = draw(seed, i, day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, k + 1, 0, 0)
+                person.need[k] = NEED_ON
+                person.need_left[k] = min(30, 6 + exponential_days(v, q.need_days - 6.0))
+            else:
+                person.need[k] = NEED_OFF
+        if person.need[k] != NEED_OFF and account.tracked > 0:
+            v, w, _, _ = draw(seed, i, day, CARDHOLDER, randomness.PRECURSOR, 0, 0, k + 1, 0, 0)
+            if v < q.precursor_signal and (account.tracked == 2 or w < 0.5):
+                account.precursor_7d[k] += 1.0
+    # Traces without any need; who blocks in part leaves half of them.
+    rate = 0.5 * q.precursor_noise * account.tracked * N_CATEGORIES
+    if noise < rate:
+        account.precursor_7d[int(noise / rate * N_CATEGORIES)] += 1.0
 
 
-@njit(cache=True)
-def _move_credit(person, account, q, today, seed):
-    """Let credit stress begin and end; arrears show half a year later."""
-    if person.stress_left > 0:
-        person.stress_left -= 1
-        if person.stress_left == 0:
-            account.overdue = 0
-        return
-    u, v, w, _ = draw(seed, person.cardholder, today.day, CARDHOLDER, randomness.CREDIT, 0, 0, 0, 0, 0)
-    if u < q.stress_rate * person.vulnerability * today.stress_multiplier:
-        person.stress_left = min(700, exponential_days(v, q.stress_days))
-        account.overdue = 1 if w < 0.3 else 0
-
-
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def begin_day(person, account, rules, today, seed, neighbours_satisfaction):
-    """Let needs, credit and wallet move to this day. A closed account stays as it is.
+    """Let needs and wallet move to this day. A closed account stays as it is.
 
     Args:
         neighbours_satisfaction: yesterday's mean satisfaction of the neighbours (word of mouth), or -1.
@@ -199,7 +199,6 @@ def begin_day(person, account, rules, today, seed, neighbours_satisfaction):
     if rules.compliance[0].word_of_mouth == 1 and neighbours_satisfaction >= 0.0:
         person.satisfaction += q.word_of_mouth * (neighbours_satisfaction - person.satisfaction)
     _move_needs(person, account, q, today, seed)
-    _move_credit(person, account, q, today, seed)
     person.wallet += (wallet_target(person, q, today.rival) - person.wallet) / q.wallet_lag_days
 
 
@@ -211,7 +210,7 @@ def ticket_fen(person, q, context, u):
     )
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def context_of(person, u):
     """Return the spending context that a uniform falls into."""
     total = 0.0
@@ -225,7 +224,7 @@ def context_of(person, u):
     return last
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _own_minute(u, compliance):
     """Place an own event in the waking day, 07:30 to 22:30."""
     if compliance.collide_minute >= 0:
@@ -244,7 +243,7 @@ def closure_hazard(person, q):
     )
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _plan_spending(person, rules, today, seed, agenda, n):
     """Plan today's transactions over all cards; only those on ours join the agenda."""
     q, money, rule = rules.parameter[0], rules.money[0], rules.compliance[0]
@@ -257,7 +256,7 @@ def _plan_spending(person, rules, today, seed, agenda, n):
         busy += share
         mean_cny += share * q.ticket_median_cny[k]
     rate = person.transaction_rate * busy
-    mean_fen = 100.0 * person.transaction_rate * mean_cny * person.ticket_scale * exp(0.5 * q.ticket_sigma**2)
+    mean_fen = person.transaction_rate * mean_cny * person.mean_ticket_scale
     person.expected_mfen += to_int(person.wallet * mean_fen * money.spend_ppm * 1e-3)
     for j in range(poisson(u, rate, MAX_TRANSACTIONS)):
         when, where, whose, size = draw(seed, i, day, CARDHOLDER, randomness.TRANSACTION, 0, 0, 0, 0, j)
@@ -276,12 +275,12 @@ def _plan_spending(person, rules, today, seed, agenda, n):
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _plan_purchases(person, rules, today, seed, agenda, n):
     """Plan today's purchases from the organic hazards and from standing interest."""
     q, money, rule = rules.parameter[0], rules.money[0], rules.compliance[0]
     for k in range(N_CATEGORIES):
-        if person.need[k] != NEED_ON and person.interest[k] < 1e-6:
+        if person.need[k] != NEED_ON and person.interest[k] == 0.0:
             continue
         ours, elsewhere = organic_hazards(person, q, k)
         driven = interest_hazard(person, q, k, person.interest[k])
@@ -306,8 +305,15 @@ def default_mfen(account, money):
 
 
 @njit(cache=True)
+def _begin_stress(person, account, q, seed, day):
+    u, v, _, _ = draw(seed, person.cardholder, day, CARDHOLDER, randomness.CREDIT, 0, 0, 0, 0, 0)
+    person.stress_left = min(700, exponential_days(u, q.stress_days))
+    account.overdue = 1 if v < q.overdue_share else 0
+
+
+@njit(cache=True, forceinline=True)
 def _plan_rare(person, account, rules, today, seed, agenda, n):
-    """Plan what happens seldom: a withdrawal of consent, a complaint about service or collection, a closure."""
+    """Plan what happens seldom: a withdrawal of consent, a complaint about service or collection, stress, a closure."""
     q, money = rules.parameter[0], rules.money[0]
     i, day = person.cardholder, today.day
     if today.p_withdraw > 0.0 and account.marketing_consent == 1:
@@ -315,31 +321,37 @@ def _plan_rare(person, account, rules, today, seed, agenda, n):
         if u < today.p_withdraw * exp(0.5 * person.concern - 0.125):
             agenda[n] = agenda_item(480, events.PERMISSION_CHANGE, 0)
             n += 1
-    a, b, c, d = draw(seed, i, day, CARDHOLDER, randomness.BACKGROUND_COMPLAINT, 0, 0, 0, 0, 0)
+    service, closure, credit, default = draw(seed, i, day, CARDHOLDER, randomness.CLOSURE, 0, 0, 0, 0, 0)
     p_service = q.complaint_service * (1.6 - person.satisfaction)
-    p_collection = q.complaint_collection if account.overdue == 1 else 0.0
     person.expected_complaint_ppb[1] += to_int(p_service * 1e9)
-    person.expected_complaint_ppb[2] += to_int(p_collection * 1e9)
-    person.expected_mfen -= to_int(p_service * money.complaint_mfen[1] + p_collection * money.complaint_mfen[2])
-    if unit_fine(a * _WORD - 0.5, b * _WORD - 0.5) < p_service:
+    cost = p_service * money.complaint_mfen[1]
+    if service < p_service:
         agenda[n] = agenda_item(1200, events.BACKGROUND_COMPLAINT, 1)
         n += 1
-    if unit_fine(c * _WORD - 0.5, d * _WORD - 0.5) < p_collection:
-        agenda[n] = agenda_item(1201, events.BACKGROUND_COMPLAINT, 2)
-        n += 1
-    a, b, c, d = draw(seed, i, day, CARDHOLDER, randomness.CLOSURE, 0, 0, 0, 0, 0)
-    p_default = q.default_rate if person.stress_left > 0 and account.overdue == 1 else 0.0
-    person.expected_mfen -= to_int(p_default * default_mfen(account, money))
-    if unit_fine(a * _WORD - 0.5, b * _WORD - 0.5) < closure_hazard(person, q):
+    if account.overdue == 1:
+        person.expected_complaint_ppb[2] += to_int(q.complaint_collection * 1e9)
+        cost += q.complaint_collection * money.complaint_mfen[2] + q.default_rate * default_mfen(account, money)
+        if credit < q.complaint_collection:
+            agenda[n] = agenda_item(1201, events.BACKGROUND_COMPLAINT, 2)
+            n += 1
+        if default < q.default_rate:
+            agenda[n] = agenda_item(1439, events.CLOSURE, 1)
+            n += 1
+    if person.stress_left > 0:
+        person.stress_left -= 1
+        if person.stress_left == 0:
+            account.overdue = 0
+    elif credit < q.stress_rate * person.vulnerability * today.stress_multiplier:
+        _begin_stress(person, account, q, seed, day)
+    person.expected_mfen -= to_int(cost)
+    # The exponential is worth computing only for the few whose luck could let it matter.
+    if closure < MAX_CLOSURE_HAZARD and closure < closure_hazard(person, q):
         agenda[n] = agenda_item(1438, events.CLOSURE, 0)
-        n += 1
-    if unit_fine(c * _WORD - 0.5, d * _WORD - 0.5) < p_default:
-        agenda[n] = agenda_item(1439, events.CLOSURE, 1)
         n += 1
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def plan_day(person, account, rules, today, seed, agenda):
     """Draw the day's candidates into `agenda`, shape (AGENDA_SIZE,), sorted; return how many there are."""
     if person.alive == 0:
@@ -369,7 +381,7 @@ def _close(person, account, day, minute, code, rows, n):
     return n + 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _visit(person, account, rules, today, seed, minute, place, rows, n):
     q = rules.parameter[0]
     write_row(rows, n, person, today.day, minute, KIND_VISIT, place, place)
@@ -402,7 +414,7 @@ def _visit(person, account, rules, today, seed, minute, place, rows, n):
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _transact(person, account, rules, today, seed, minute, j, rows, n):
     q, money = rules.parameter[0], rules.money[0]
     _, where, _, size = draw(seed, person.cardholder, today.day, CARDHOLDER, randomness.TRANSACTION, 0, 0, 0, 0, j)
@@ -426,7 +438,7 @@ def _transact(person, account, rules, today, seed, minute, j, rows, n):
     return n + 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def happen(person, account, rules, today, seed, item, rows, n):
     """Let one agenda entry happen at its minute, or drop it; return the number of rows written so far.
 

@@ -120,6 +120,8 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     # --- credit
     _P("stress_rate", 1.6e-4, "per day", "target E9: 1.4 % of the balance half-year overdue", "hazard of credit stress"),
     _P("stress_days", 210.0, "days", "assumed", "mean length of credit stress"),
+    _P("overdue_share", 0.3, "share", "target E9", "share of stressed holders who fall into arrears"),
+    _P("need_stress", 3.0, "factor", "assumed: credit stress raises the wish for instalments", "hazard of an instalment need under stress"),
     _P("default_rate", 7.0e-4, "per day", "target E9, E10", "hazard of default under stress after half a year"),
     _P("stress_loss", 3.0, "factor", "assumed", "expected credit loss under stress"),
     # --- worth of a permission

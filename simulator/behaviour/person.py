@@ -36,6 +36,7 @@ PERSON = np.dtype(
         ("transaction_rate", np.float64),  # a day, all cards, an average day
         ("context_share", np.float64, (N_CONTEXTS,)),  # share of transactions by context, sums to 1
         ("ticket_scale", np.float64),  # multiplies the median ticket of every context
+        ("mean_ticket_scale", np.float64),  # mean ticket in fen over the context's median in CNY
         ("visit_rate", np.float64),  # app visits a day
         ("branch_rate", np.float64),  # branch visits a day
         ("need_scale", np.float64, (N_CATEGORIES,)),  # multiplies the hazard of a need

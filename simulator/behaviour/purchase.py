@@ -5,6 +5,7 @@ card, then the one elsewhere, then what standing interest drives, then what toda
 every policy, a contact can only add, and who would have bought anyway buys in both worlds.
 """
 
+import numpy as np
 from numba import njit
 
 from cardarena.simulator.behaviour.elementary import exp, log, normal_quantile
@@ -27,7 +28,7 @@ def incentive_appeal(person, offer, q):
 def amount_scale(person, offer):
     """Return by how much this person's purchases exceed the offer's median amount (square root of the ticket scale)."""
     if offer.category < N_CONTEXTS:
-        return person.ticket_scale**0.5
+        return np.sqrt(person.ticket_scale)
     return 1.0
 
 
@@ -41,7 +42,7 @@ def margin_mfen(offer, amount_fen, is_stressed, q, money):
     return amount_fen * ppm * 1e-3 + (offer.margin_fen - subsidy) * 1e3
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def to_int(x):
     """Round half up to an integer: the one function in which money becomes whole."""
     if x >= 0.0:
@@ -54,7 +55,7 @@ def mean_margin_mfen(person, offer, q, money):
     """Return the expected margin of a take by this person in milli-fen."""
     if offer.amount_fen == 0:
         return margin_mfen(offer, 0.0, person.stress_left > 0, q, money)
-    mean = offer.amount_fen * amount_scale(person, offer) * exp(0.5 * offer.amount_sigma * offer.amount_sigma)
+    mean = offer.mean_amount_fen * amount_scale(person, offer)
     return margin_mfen(offer, mean, person.stress_left > 0, q, money)
 
 
@@ -64,8 +65,7 @@ def daily_card_margin_mfen(person, q, money):
     mean_cny = 0.0
     for k in range(N_CONTEXTS):
         mean_cny += person.context_share[k] * q.ticket_median_cny[k]
-    mean_fen = 100.0 * mean_cny * person.ticket_scale * exp(0.5 * q.ticket_sigma * q.ticket_sigma)
-    return person.transaction_rate * mean_fen * money.spend_ppm * 1e-3
+    return person.transaction_rate * mean_cny * person.mean_ticket_scale * money.spend_ppm * 1e-3
 
 
 @njit(cache=True)
@@ -77,7 +77,7 @@ def redeemable(person, rules, category, day):
     return rules.standing[category]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def organic_hazards(person, q, category):
     """Return the hazards a day of an organic purchase on our card and elsewhere while the need is on."""
     if person.need[category] != NEED_ON:
@@ -88,14 +88,14 @@ def organic_hazards(person, q, category):
     return total * person.wallet, total * (1.0 - person.wallet)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def interest_hazard(person, q, category, interest):
     """Return the purchase hazard that an amount of interest drives; small while the need is off."""
     acts = 1.0 if person.need[category] == NEED_ON else q.interest_off
     return q.contact_rate[category] * interest * acts
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def purchase_uniform(seed, person, day, category):
     """Return the day's purchase uniform of a category, and the lane that places the purchase within the day."""
     u, when, _, _ = draw(seed, person.cardholder, day, CARDHOLDER, PURCHASE, 0, 0, category, 0, 0)

@@ -70,7 +70,7 @@ def _round(c0, c1, c2, c3, k0, k1):
     )
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def philox4x32(c0, c1, c2, c3, k0, k1):
     """Return the four 32-bit words of Philox4x32-10 for counter (c0, c1, c2, c3) and key (k0, k1)."""
     c0, c1, c2, c3 = uint32(c0), uint32(c1), uint32(c2), uint32(c3)
@@ -94,7 +94,7 @@ def unit_fine(high, low):
     return (np.float64(high) + (np.float64(low) + 0.5) * 2.3283064365386963e-10) * 2.3283064365386963e-10
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def draw(seed, subject, day, domain, purpose, bank, channel, item, ordinal, index):
     """Return four uniform lanes in (0, 1) for what the arguments name.
 

@@ -26,7 +26,7 @@ PARALLEL_FROM = 50_000
 _FAR = 1 << 40
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _person_window(i, state, contacts, low, high, rules, today, seed, start, end, rows, n):
     """Run one person through a window: merge the agenda with the inbox by (minute, rank)."""
     people, accounts, agenda, length, position, mood = state
@@ -64,16 +64,19 @@ def _person_window(i, state, contacts, low, high, rules, today, seed, start, end
 
 @njit(cache=True)
 def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end, rows, census):
-    """Run people [first, last) through a window; return the number of rows written."""
+    """Run people [first, last) through a window; return the number of rows written.
+
+    `today` is an array of one record: Numba cannot carry a bare record into a parallel loop.
+    """
     n = 0
     people, accounts = state[0], state[1]
     for i in range(first, last):
         n = _person_window(
-            i, state, contacts, starts[i], starts[i + 1], rules, today, seed, start, end, rows, n
+            i, state, contacts, starts[i], starts[i + 1], rules, today[0], seed, start, end, rows, n
         )
         if end == 1440:
             count_person(people[i], accounts[i], rules.parameter[0], census)
-            close_day(people[i], accounts[i], rules.parameter[0], today.day + 1)
+            close_day(people[i], accounts[i], rules.parameter[0], today[0].day + 1)
     return n
 
 
@@ -140,11 +143,11 @@ class CohortScheduler:
             last = min(n, first + CHUNK * threads)
             if parallel:
                 _chunks(
-                    first, last, CHUNK, arrays, contacts, starts, rules, today[0], seed, start, end, rows, census, counts
+                    first, last, CHUNK, arrays, contacts, starts, rules, today, seed, start, end, rows, census, counts
                 )
             else:
                 counts[0] = _chunk(
-                    first, last, arrays, contacts, starts, rules, today[0], seed, start, end, rows[0], census[0]
+                    first, last, arrays, contacts, starts, rules, today, seed, start, end, rows[0], census[0]
                 )
             out.extend(rows[t, : counts[t]].copy() for t in range(threads) if counts[t])
         state.census += census.sum(axis=0)
