@@ -124,7 +124,8 @@ def _fonts() -> tuple[str, ...]:
 
 def settings() -> Any:
     """Return the context in which every figure is drawn and written."""
-    return mpl.rc_context({**SETTINGS, "font.sans-serif": list(_fonts()) or ["sans-serif"]})
+    chosen: Any = {**SETTINGS, "font.sans-serif": list(_fonts()) or ["sans-serif"]}
+    return mpl.rc_context(chosen)
 
 
 def canvas(title: str, subtitle: str, height_in: float, note: str = "") -> tuple[Figure, float, float]:

@@ -24,8 +24,7 @@ class ArenaFolder:
         runs: a row per scenario, policy, dial, seed and metric.
         series: the mean over seeds, a row per scenario, policy, measure and day; None where not recorded.
         breakdown: the mean over seeds, a row per scenario, policy, dimension, level and measure; None likewise.
-        timing: seconds by part; None likewise.
-        leaderboard: the arena's own ranking; None likewise.
+        timing: seconds by stage; None likewise.
     """
 
     path: Path
@@ -34,7 +33,6 @@ class ArenaFolder:
     series: pd.DataFrame | None
     breakdown: pd.DataFrame | None
     timing: pd.DataFrame | None
-    leaderboard: Any
 
     @cached_property
     def scenarios(self) -> list[str]:
@@ -68,6 +66,12 @@ class ArenaFolder:
         """Return the number of decision days of a scenario."""
         days = self.scenario(scenario).get("days", (self.manifest.get("parameters") or {}).get("days"))
         return int(days) if isinstance(days, int | float) else None
+
+    def limits(self, scenario: str) -> dict[str, float]:
+        """Return the most that the mean over seeds of a metric may be, by metric."""
+        stated = self.scenario(scenario).get("limits")
+        found = stated.items() if isinstance(stated, dict) else ()
+        return {str(name): float(most) for name, most in found if isinstance(most, int | float)}
 
     def shocks(self, scenario: str) -> list[tuple[str, float, float, float]]:
         """Return label, first, median and last day of each shock of a scenario, over its seeds."""
@@ -140,14 +144,12 @@ def read_folder(path: Path) -> ArenaFolder:
             path / "breakdown.parquet", ["scenario", "policy", "dimension", "level", "measure"]
         ),
         timing=read_parquet(path / "timing.parquet") if (path / "timing.parquet").is_file() else None,
-        leaderboard=read_json(path / "leaderboard.json") if (path / "leaderboard.json").is_file() else None,
     )
 
 
 def _mean_over_seeds(path: Path, keys: list[str]) -> pd.DataFrame | None:
     """Return the mean of `value` over seeds at the default dial, or None where there is no such file."""
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     if not path.is_file():
@@ -162,8 +164,8 @@ def _mean_over_seeds(path: Path, keys: list[str]) -> pd.DataFrame | None:
                 f"{path}: expected column {missing[0]!r}, found {', '.join(table.column_names)}"
             )
         if "dial" in table.column_names:
-            dial = table["dial"].cast(pa.float64())
-            table = table.filter(pc.or_kleene(pc.is_null(dial), pc.is_nan(dial)))
+            dial = table["dial"].cast(pa.float64()).to_numpy()
+            table = table.filter(pa.array(np.isnan(dial)))
         # One thread: the order of a float sum must not depend on how many cores were free.
         mean = table.select([*keys, "value"]).group_by(keys, use_threads=False).aggregate([("value", "mean")])
         frame = mean.to_pandas()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -30,6 +31,7 @@ COLUMNS = (
     ("contacts_per_head_month", "Contacts", 1, False),
 )
 
+FAILURE = ("scenario", "seed", "reason")
 #: Units as a narrow column shows them.
 UNITS = {
     "per 1,000 holders/month": "per 1,000 a month",
@@ -117,7 +119,14 @@ def _content(arena: ArenaFolder, standings: Standings) -> dict[str, Any]:
     reasons = [(one.policy, text) for one in standings.ranked[:3] if (text := wording.why(one, base))]
     titles = {name: metric.title for name, metric in METRICS.items()}
     broken = [one for one in standings.all if one.breaches and not one.is_reference]
-    failures = [(one.policy, *failure) for one in standings.all for failure in one.failures]
+    board = standings.board
+    failures = [
+        (
+            one["policy"] + ("" if one["dial"] is None else f" at {one['dial']:g}"),
+            *(one[key] for key in FAILURE),
+        )
+        for one in board["unfinished"]
+    ]
     n_seeds, recorded = len(set(arena.runs["seed"])), set(arena.runs["metric"])
     return {
         "manifest": arena.manifest,
@@ -131,7 +140,10 @@ def _content(arena: ArenaFolder, standings: Standings) -> dict[str, Any]:
         "size": _size(arena, n_seeds),
         "one_seed": n_seeds == 1,
         "failures": failures,
-        "n_failed_policies": len({failure[0] for failure in failures}),
+        "n_failed_policies": len({one["policy"] for one in board["unfinished"]}),
+        "is_publishable": bool(board["publishable"]),
+        "incomplete": board["incomplete"],
+        "same_logs": [wording.listed(names) for names in board["same_logs"]],
         "reasons": reasons,
         "burners": [(one.policy, text) for one in broken[:2] if (text := wording.why(one, base))],
         "leagues": _leagues(standings),
@@ -141,7 +153,6 @@ def _content(arena: ArenaFolder, standings: Standings) -> dict[str, Any]:
              wording.number(breach.value, 2), wording.number(breach.limit, 2))
             for one in broken for breach in one.breaches
         ],
-        "main_title": arena.title(standings.main_scenario),
         "scenarios": [
             {"name": name, "title": arena.title(name), "about": arena.scenario(name).get("description", ""),
              "days": arena.days(name), "run_out": arena.scenario(name).get("run_out_days"),
@@ -208,7 +219,7 @@ def _row(standings: Standings, one: Standing) -> dict[str, Any]:
     where = len({breach.scenario for breach in one.breaches})
     n = len(standings.arena.scenarios)
     limits = "kept" if not one.breaches else f"broken, {where} of {n}" if n > 1 else "broken"
-    if not any(standings.arena.scenario(name).get("limits") for name in standings.arena.scenarios):
+    if not standings.has_limits:
         limits = "none stated"
     if one.policy == SILENT:
         limits = "–"
@@ -217,7 +228,7 @@ def _row(standings: Standings, one: Standing) -> dict[str, Any]:
         "title": standings.arena.policy(one.policy).get("title", ""),
         "colour": colour_of(one.policy, standings.arena.policies),
         "rank": one.rank,
-        "below": bool(one.breaches) or bool(one.failures),
+        "below": not one.is_reference and one.rank is None,
         "inv": wording.number(one.inv.mean),
         "inv_span": "–" if one.policy == SILENT else wording.span(one.inv),
         "gain": wording.number(one.gain.mean, sign=True) if one.gain and one.gain.n else "–",
@@ -227,7 +238,11 @@ def _row(standings: Standings, one: Standing) -> dict[str, Any]:
             (wording.share if is_share else wording.number)(one.metrics.get(metric, float("nan")), digits)
             for metric, _, digits, is_share in COLUMNS
         ],
-        "limits": f"{wording.count(len(one.failures), 'run')} failed" if one.failures else limits,
+        "limits": f"{wording.count(len(one.failures), 'run')} failed"
+        if one.failures
+        else "incomplete"
+        if one.missing
+        else limits,
     }
 
 
@@ -249,26 +264,36 @@ def _rules(arena: ArenaFolder, standings: Standings) -> dict[str, Any] | None:
     names = [one.policy for one in standings.all if one.policy in blocked.index and one.policy != SILENT]
     intended = {one.policy: one.metrics.get("intended", float("nan")) for one in standings.all}
     law = load_rules()
-    rows = []
-    for rule in blocked.columns:
-        let = float(breaches[rule].max()) if rule in breaches.columns else 0.0
-        if float(blocked[rule].max()) <= 0 and not let > 0:
-            continue
-        known = law.get(str(rule))
-        says = known.title if known else ""
-        source = (f"{known.law} {known.article}" if known.legal else "not a law") if known else "not stated"
-        cells = [
-            wording.number(1000 * float(blocked.loc[name, rule]) / intended[name])
-            if intended.get(name)
-            else "–"
-            for name in names
-        ]
-        rows.append({"rule": str(rule).replace("_", " "), "says": says, "source": source, "cells": cells})
-    total = [
-        wording.number(one.metrics.get("breaches", float("nan")), 0) if (one := standings.of(name)) else "–"
+    counts = {
+        str(rule): dict(zip(blocked.index, blocked[rule].tolist(), strict=True)) for rule in blocked.columns
+    }
+    let = {str(rule): max(breaches[rule].tolist(), default=0.0) for rule in breaches.columns}
+    used = [rule for rule, found in counts.items() if max(found.values()) > 0 or let.get(rule, 0.0) > 0]
+    rows = [
+        {
+            "policy": name,
+            "cells": [
+                wording.number(
+                    1000 * counts[rule][name] / intended[name] if intended.get(name) else float("nan")
+                )
+                for rule in used
+            ],
+            "breaches": wording.number(one.metrics.get("breaches"), 0)
+            if (one := standings.of(name))
+            else "–",
+        }
         for name in names
     ]
-    return {"policies": names, "rows": rows, "breaches": total}
+    sources = [
+        {
+            "rule": rule.replace("_", " "),
+            "says": law[rule].title if rule in law else "",
+            "law": law[rule].law.strip("-") if rule in law else "not stated",
+            "article": law[rule].article.strip("-") if rule in law else "",
+        }
+        for rule in used
+    ]
+    return {"rules": [rule.replace("_", " ") for rule in used], "rows": rows, "sources": sources}
 
 
 def _timing(arena: ArenaFolder) -> dict[str, Any] | None:
@@ -281,11 +306,15 @@ def _timing(arena: ArenaFolder) -> dict[str, Any] | None:
         named = named[pd.to_numeric(named["dial"], errors="coerce").isna()]
     table = named.pivot_table(index="policy", columns="stage", values="seconds", aggfunc="mean", sort=True)
     stages = [str(stage) for stage in table.columns]
+    seconds = table.to_numpy(dtype=float)
     rows = [
-        (str(name) or "preparing a world", [wording.number(float(value), 2) for value in table.loc[name]],
-         wording.number(float(table.loc[name].sum()), 2))
-        for name in table.index
-    ]  # fmt: skip
+        (
+            str(name) or "preparing a world",
+            [wording.number(value, 2) for value in line],
+            wording.number(np.nansum(line), 2),
+        )
+        for name, line in zip(table.index, seconds.tolist(), strict=True)
+    ]
     return {"stages": stages, "rows": rows}
 
 

@@ -1,4 +1,4 @@
-"""Who stands where: estimates with intervals, paired differences, kept limits and ranks, from the runs alone."""
+"""Who stands where, as the leaderboard ranks it, in the form that sentences, tables and figures need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cardarena.benchmarks.leaderboard import leaderboard
 from cardarena.benchmarks.report.folder import ArenaFolder
-from cardarena.benchmarks.statistics import smallest_detectable_difference, t_interval
+from cardarena.benchmarks.statistics import t_interval
 
 REFERENCE = "status_quo"
 SILENT = "silent"
 PRIVILEGED = "privileged"
 UNRANKED = ("reference", PRIVILEGED)
+#: Bootstraps stand in `leaderboard.json`; the page shows Student-t intervals and needs none.
+N_BOOT = 50
 Values = NDArray[np.float64]
 
 
@@ -57,10 +60,11 @@ class Standing:
         league: where it competes.
         is_reference: it is privileged or the silent world, and has no rank.
         inv: incremental net value, CNY per head, mean of the scenarios.
-        gain: paired difference to the status quo, CNY per head; None for the status quo itself.
+        gain: paired difference to the status quo, CNY per head; None where there is nothing to compare.
         metrics: mean of each metric over scenarios and seeds.
         breaches: the limits that it broke.
         failures: scenario, seed and reason of each run that did not finish.
+        missing: what keeps it from a score, in words; empty where nothing does.
         rank: place in its league; None where it has none.
     """
 
@@ -72,6 +76,7 @@ class Standing:
     metrics: dict[str, float]
     breaches: list[Breach] = field(default_factory=list)
     failures: list[tuple[str, int, str]] = field(default_factory=list)
+    missing: str = ""
     rank: int | None = None
 
     @property
@@ -84,10 +89,17 @@ class Standings:
     """The standing of every policy, and the estimates that the figures draw."""
 
     def __init__(self, arena: ArenaFolder) -> None:
-        """Index the finished runs of `arena`."""
+        """Rank the runs of `arena`, and index their values.
+
+        Raises:
+            ResultsError: a row of the runs stands twice, or a policy stands in two leagues.
+            UnknownNameError: a league or a limit's metric that does not exist.
+        """
         self.arena = arena
         runs = arena.runs
-        self.metric = "inv_expected" if (runs["metric"] == "inv_expected").any() else "inv"
+        limits = {name: found for name in arena.scenarios if (found := arena.limits(name))}
+        self.board = leaderboard(runs, limits, REFERENCE, n_boot=N_BOOT)
+        self.metric = str(self.board["metric"])
         default = runs[runs["finished"] & runs["dial"].isna() & np.isfinite(runs["value"])]
         self._values: dict[tuple[str, str, str], dict[int, float]] = {}
         columns = (default[name].tolist() for name in ("metric", "scenario", "policy", "seed", "value"))
@@ -105,7 +117,9 @@ class Standings:
 
     def estimate(self, scenario: str, policy: str) -> Estimate:
         """Return the head metric of one policy in one scenario."""
-        return interval(np.array(list(self.by_seed(self.metric, scenario, policy).values())))
+        return interval(
+            np.array(list(self.by_seed(self.metric, scenario, policy).values()), dtype=np.float64)
+        )
 
     def difference(self, scenario: str, policy: str, other: str) -> Estimate:
         """Return the paired difference of the head metric in one scenario, over the seeds that both finished."""
@@ -129,72 +143,55 @@ class Standings:
             for seed in mine.keys() & base.keys():
                 per_seed.setdefault(seed, []).append(mine[seed] - base[seed])
         full = max((len(values) for values in per_seed.values()), default=0)
-        return interval(np.array([np.mean(v) for _, v in sorted(per_seed.items()) if len(v) == full]))
+        means = [float(np.mean(values)) for _, values in sorted(per_seed.items()) if len(values) == full]
+        return interval(np.array(means, dtype=np.float64))
 
     def detectable(self, scenario: str) -> float:
         """Return the smallest difference to the status quo that these seeds find in 80 of 100 cases, CNY per head."""
-        sizes = []
-        for policy in self.arena.policies:
-            if policy in (REFERENCE, SILENT) or self.arena.leagues[policy] == PRIVILEGED:
-                continue
-            mine = self.by_seed(self.metric, scenario, policy)
-            base = self.by_seed(self.metric, scenario, REFERENCE)
-            seeds = sorted(mine.keys() & base.keys())
-            size = smallest_detectable_difference(
-                [mine[seed] for seed in seeds], [base[seed] for seed in seeds]
-            )
-            if np.isfinite(size):
-                sizes.append(size)
-        return float(np.median(sizes)) if sizes else float("nan")
+        section = self.board["scenarios"].get(scenario)
+        found = section["smallest_detectable_difference"]["paired"] if section else None
+        return float("nan") if found is None else float(found)
 
-    def breaches(self, scenario: str, policy: str) -> list[Breach]:
-        """Return the limits of a scenario that a policy broke, by its mean over seeds."""
-        found = []
-        for metric, (low, high) in limits_of(self.arena.scenario(scenario).get("limits")).items():
-            value = self.mean(metric, scenario, policy)
-            # A millionth of slack: the limit is a decimal number, the mean a sum of binary ones.
-            slack = 1e-6 * max(1.0, abs(value)) if np.isfinite(value) else 0.0
-            if value > high + slack:
-                found.append(Breach(scenario, metric, value, high))
-            elif value < low - slack:
-                found.append(Breach(scenario, metric, value, low))
-        return found
+    @property
+    def has_limits(self) -> bool:
+        """Whether any scenario states a limit."""
+        return any(self.arena.limits(name) for name in self.arena.scenarios)
 
     @cached_property
     def all(self) -> list[Standing]:
         """Every policy: the ranked by value, then the references, those below the line, and those without a value."""
-        standings = [self._standing(policy) for policy in self.arena.policies]
-        standings.sort(key=lambda one: (_group(one), -np.nan_to_num(one.inv.mean, nan=-np.inf), one.policy))
-        places: dict[str, int] = {}
-        for one in standings:
-            if _group(one) == 0:
-                places[one.league] = places.get(one.league, 0) + 1
-                one.rank = places[one.league]
-        return standings
+        standings = [self._standing(row) for row in self.board["overall"]["rows"]]
+        return sorted(
+            standings, key=lambda one: (_group(one), -np.nan_to_num(one.inv.mean, nan=-np.inf), one.policy)
+        )
 
-    def _standing(self, policy: str) -> Standing:
-        arena = self.arena
-        runs = arena.runs[(arena.runs["policy"] == policy) & arena.runs["dial"].isna()]
-        failed = runs[~runs["finished"]].drop_duplicates(["scenario", "seed"])
+    def _standing(self, row: dict[str, Any]) -> Standing:
+        policy = str(row["policy"])
         metrics = {}
-        for metric in dict.fromkeys(arena.runs["metric"]):
-            values = [self.mean(metric, scenario, policy) for scenario in arena.scenarios]
+        for metric in dict.fromkeys(self.arena.runs["metric"]):
+            values = [self.mean(metric, scenario, policy) for scenario in self.arena.scenarios]
             kept = [value for value in values if np.isfinite(value)]
             if kept:
                 metrics[metric] = float(np.mean(kept))
+        unfinished = [
+            one for one in self.board["unfinished"] if one["policy"] == policy and one["dial"] is None
+        ]
+        finished = row["mean"] is not None
         return Standing(
             policy=policy,
-            league=arena.leagues[policy],
-            is_reference=policy == SILENT or arena.leagues[policy] in UNRANKED,
-            inv=self.overall(policy),
-            gain=self.overall(policy, REFERENCE)
-            if policy != REFERENCE and REFERENCE in arena.policies
-            else None,
+            league=str(row["league"]),
+            is_reference=row["league"] in UNRANKED,
+            inv=_estimate(row),
+            gain=_estimate(row["versus_reference"]) if row["versus_reference"] else None,
             metrics=metrics,
-            breaches=[breach for scenario in arena.scenarios for breach in self.breaches(scenario, policy)],
-            failures=[
-                (str(row.scenario), int(row.seed), str(row.reason)) for row in failed.itertuples(index=False)
+            breaches=[
+                Breach(one["scenario"], one["metric"], _number(one["value"]), float(one["limit"]))
+                for one in row["broken"]
+                if finished or one["value"] is not None
             ],
+            failures=[(str(one["scenario"]), int(one["seed"]), str(one["reason"])) for one in unfinished],
+            missing=str(row["reason"]),
+            rank=row["rank"],
         )
 
     @cached_property
@@ -237,35 +234,23 @@ class Standings:
 
 
 def _group(one: Standing) -> int:
-    if not np.isfinite(one.inv.mean):
+    if one.rank is not None:
+        return 0
+    if not np.isfinite(one.inv.mean) or one.missing:
         return 3
-    if one.is_reference:
-        return 1
-    return 2 if one.breaches or one.failures else 0
+    return 1 if one.is_reference else 2
+
+
+def _estimate(row: Mapping[str, Any]) -> Estimate:
+    return Estimate(_number(row["mean"]), _number(row["low"]), _number(row["high"]), int(row["n"]))
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def _paired(mine: Mapping[int, float], other: Mapping[int, float]) -> Values:
     return np.array([mine[seed] - other[seed] for seed in sorted(mine.keys() & other.keys())])
-
-
-def limits_of(stated: Any) -> dict[str, tuple[float, float]]:
-    """Return lowest and highest allowed value by metric, from a number (the highest) or `{min, max}` each.
-
-    Example:
-        >>> limits_of({"breaches": 0, "nps": {"min": 10}})
-        {'breaches': (-inf, 0.0), 'nps': (10.0, inf)}
-    """
-    found = {}
-    for metric, limit in (stated or {}).items() if isinstance(stated, dict) else ():
-        if isinstance(limit, dict):
-            low, high = limit.get("min"), limit.get("max")
-        else:
-            low, high = None, limit
-        name = str(metric)
-        if high is None and low is None:
-            continue
-        found[name] = (-np.inf if low is None else float(low), np.inf if high is None else float(high))
-    return found
 
 
 def interval(values: Values) -> Estimate:

@@ -16,7 +16,7 @@ LEAGUES = {
 
 # metric, clause with its own value and the status quo's, decimals, whether it is a share
 CLAUSES = (
-    ("contacts_per_head_month", "sends {} contacts a head and month (status quo {})", 1, False),
+    ("contacts_per_head_month", "sends {} contacts a head and month ({})", 1, False),
     ("marketing_complaints_expected", "draws {} complaints per 1,000 holders and month ({})", 1, False),
     ("fatigue_mean", "leaves a mean fatigue of {} ({})", 2, False),
     ("permissions_kept", "keeps {} of its permissions ({})", 0, True),
@@ -154,6 +154,7 @@ def certainty_sentence(standings: Standings) -> str:
     if len(standings.ranked) == 1:
         return f"It has no ranked rival. {count(n_seeds, 'seed')} per scenario."
     second = standings.ranked[1]
+    stability = standings.board["overall"]["rank_stability"]["all"]
     lead, pairs = standings.overall(first.policy, second.policy), standings.pairs(first.policy, second.policy)
     wins = int((pairs > 0).sum())
     clear = lead.is_clear and lead.mean > 0
@@ -176,14 +177,20 @@ def certainty_sentence(standings: Standings) -> str:
     if sizes:
         size = money(sum(sizes) / len(sizes))
         text += f" With {count(n_seeds, 'seed')}, one scenario alone shows differences from about {size} up."
+    if stability is not None:
+        text += (
+            f" Two halves of the seeds agree on the order with a rank correlation of {number(stability, 2)}."
+        )
     return text
 
 
 def limits_sentence(standings: Standings, titles: dict[str, str]) -> str:
     """Say who broke a limit."""
     broken = [one for one in standings.all if one.breaches and not one.is_reference]
-    if not any(standings.arena.scenario(name).get("limits") for name in standings.arena.scenarios):
+    if not standings.has_limits:
         return "The scenarios state no limits."
+    if not any(math.isfinite(one.inv.mean) for one in standings.all):
+        return "No policy finished, so there is nothing to judge."
     if not broken:
         return "Every policy kept every limit."
     parts = []
@@ -221,6 +228,8 @@ def why(one: Standing, base: Standing | None) -> str:
         if weight > 0.03 and shown[0] != shown[1]:
             clauses.append((weight, text.format(*shown)))
     chosen = [text for _, text in sorted(clauses, key=lambda pair: -pair[0])[:3]]
+    if chosen:
+        chosen[0] = chosen[0].replace("(", "(status quo ", 1)
     return f"{listed(chosen)}." if chosen else ""
 
 

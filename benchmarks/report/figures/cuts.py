@@ -78,7 +78,7 @@ def draw_funnel(standings: Standings) -> Drawing | None:
         "Contacts that reach each step, per 1,000 intended, logarithmic scale; mean of all scenarios",
         height,
     )
-    cells = grid(figure, 1, 1, bottom + 0.35 / height, top - 0.2 / height, left=0.055, right=0.83)
+    cells = grid(figure, 1, 1, bottom + 0.35 / height, top - 0.2 / height, left=0.055, right=0.79)
     axes = bare(figure.add_subplot(cells[0, 0]), lines="y")
     axes.set_yscale("log")
     x = np.arange(len(steps), dtype=float)
@@ -125,10 +125,11 @@ def draw_segments(standings: Standings) -> Drawing | None:
     if table.empty or not order:
         return None
     table = table.loc[order].reindex(columns=sorted(table.columns))
-    best = table.loc[order[0]]
+    best = dict(zip(table.columns, table.to_numpy(dtype=float)[0].tolist(), strict=True))
+    most, least = max(best, key=lambda name: best[name]), min(best, key=lambda name: best[name])
     title = (
-        f"{shorten(order[0])} earns most in segment {best.idxmax()} ({money(float(best.max()))} a head), "
-        f"least in {best.idxmin()} ({money(float(best.min()))})"
+        f"{shorten(order[0])} earns most in segment {most} ({money(best[most])} a head), "
+        f"least in {least} ({money(best[least])})"
     )
     height = 1.35 + 0.34 * (len(order) + 1) + 0.2
     figure, bottom, top = canvas(
@@ -145,16 +146,20 @@ def draw_channels(standings: Standings) -> Drawing | None:
     measure = _first(standings, "channel", ("delivered", "attempts"))
     table = standings.arena.cut("channel", measure) if measure else pd.DataFrame()
     order = [one.policy for one in standings.all if one.policy in table.index and one.policy != SILENT]
-    order = [name for name in order if table.loc[name].sum() > 0]
+    totals = table.sum(axis=1).to_dict()
+    order = [name for name in order if totals[name] > 0]
     if table.empty or not order:
         return None
     # Only what marketing channels carry: a share of nothing draws nothing.
-    parts = table.loc[order].div(table.loc[order].sum(axis=1), axis=0).fillna(0.0)
+    table = table.loc[order]
+    parts = table.div(table.sum(axis=1), axis=0).fillna(0.0)
     channels = [name for name in CHANNEL_COLOURS if name in parts.columns]
     channels += [name for name in parts.columns if name not in channels]
-    channels = [name for name in channels if parts[name].max() > 0.004]
-    top_channel = str(parts.loc[order[0]].idxmax())
-    most = share(float(parts[top_channel].loc[order[0]]))
+    largest = parts.to_numpy(dtype=float).max(axis=0)
+    channels = [name for name in channels if largest[list(parts.columns).index(name)] > 0.004]
+    first = dict(zip(parts.columns, parts.to_numpy(dtype=float)[0].tolist(), strict=True))
+    top_channel = max(first, key=lambda name: first[name])
+    most = share(first[top_channel])
     title = f"{shorten(order[0])} puts {most} of its contacts on {_plain(top_channel)}"
     height = 1.55 + 0.32 * len(order) + 0.2
     figure, bottom, top = canvas(title, "Share of contacts by channel; mean of all scenarios", height)
@@ -202,7 +207,7 @@ def draw_fairness(standings: Standings) -> Drawing | None:
     for label, (people, value, _) in tables.items():
         if best in value.index:
             ratio = _relative(value, people, best)
-            gaps += [(float(v), _group(label, str(level))) for level, v in ratio.items()]
+            gaps += [(v, _group(label, level)) for level, v in ratio.items() if np.isfinite(v)]
     title = "Who gets the value and who gets the contacts"
     if gaps:
         low, high = min(gaps), max(gaps)
@@ -237,7 +242,7 @@ def draw_fairness(standings: Standings) -> Drawing | None:
                 if name not in value.index:
                     continue
                 y = -np.arange(len(levels)) - (0.26 * k - 0.13 * (len(names) - 1))
-                v, c = _relative(value, people, name), _relative(touch, people, name)
+                v, c = (list(_relative(part, people, name).values()) for part in (value, touch))
                 colour = colour_of(name, arena.policies)
                 for at, a, b in zip(y, v, c, strict=True):
                     axes.plot([a, b], [at, at], color=colour, linewidth=1, alpha=0.5)
@@ -256,11 +261,14 @@ def draw_fairness(standings: Standings) -> Drawing | None:
     return Drawing("fairness", title, reading, figure)
 
 
-def _relative(table: pd.DataFrame, people: pd.DataFrame, name: str) -> pd.Series:
+def _relative(table: pd.DataFrame, people: pd.DataFrame, name: str) -> dict[str, float]:
     """Return each level's share of `table` over its share of people."""
-    base = people.loc[name] if name in people.index else people.mean()
-    mine = table.loc[name].reindex(base.index)
-    return (mine / mine.sum()) / (base / base.sum())
+    levels = [str(level) for level in people.columns]
+    base = (people.loc[[name]] if name in people.index else people).to_numpy(dtype=float).mean(axis=0)
+    mine = table.loc[[name]].reindex(columns=levels).to_numpy(dtype=float)[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (mine / np.nansum(mine)) / (base / np.nansum(base))
+    return dict(zip(levels, ratio.tolist(), strict=True))
 
 
 def _heat(axes: Axes, standings: Standings, table: pd.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """Incremental net value of every policy in every scenario, with intervals: who wins, and where it is sure."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,11 @@ def draw(standings: Standings) -> Drawing | None:
             figure.add_subplot(cells[i // columns, i % columns], sharex=first, sharey=first), lines="x"
         )
         first = first or axes
-        axes.set_title(shorten(arena.title(scenario), 40), pad=16, fontsize=12)
+        axes.set_title(
+            shorten(arena.title(scenario), 36 if columns > 2 else 48),
+            pad=16,
+            fontsize=11.5 if columns > 2 else 12.5,
+        )
         bottom_row = min(places.values()) - 0.7
         axes.set_ylim(bottom_row, 0.8)
         axes.set_xlim(low, high)
@@ -110,8 +115,8 @@ def _title(standings: Standings, rows: list[Standing]) -> str:
         return "No policy finished within the limits"
     first = standings.ranked[0]
     if first.gain is None or not first.gain.n:
-        return (
-            f"{shorten(first.policy)} earns {money(first.inv.mean)} a head, the most of {len(rows)} policies"
+        return f"{shorten(first.policy)} earns {money(first.inv.mean)} a head" + (
+            f", the most of {len(rows)} policies" if len(rows) > 1 else ""
         )
     wins = sum(
         max(
@@ -149,7 +154,7 @@ def _limits(standings: Standings, rows: list[Standing]) -> tuple[float, float]:
 
 
 def _verticals(axes, standings: Standings, scenario: str, limits: tuple[float, float]) -> None:
-    marks = [(0.0, "silent", FAINT, "-")]
+    marks: list[tuple[float, str, str, Any]] = [(0.0, "silent", FAINT, "-")]
     base = standings.mean(standings.metric, scenario, REFERENCE)
     if np.isfinite(base):
         marks.append((base, "status quo", colour_of(REFERENCE), "-"))
@@ -207,7 +212,7 @@ def _name(axes, one: Standing, y: float, standings: Standings, low: float) -> No
     strong = one.policy in standings.highlighted and not _is_below(one)
     rank = f"{one.rank}" if one.rank else ""
     axes.annotate(
-        shorten(one.policy, 20),
+        shorten(one.policy, 18),
         (0, y),
         xycoords=("axes fraction", "data"),
         xytext=(-8, 0),

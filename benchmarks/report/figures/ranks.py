@@ -38,7 +38,7 @@ def draw(standings: Standings) -> Drawing | None:
     best = np.where(np.isfinite(counted).any(axis=0), counted.max(axis=0), np.nan)
     detectable = np.array([standings.detectable(s) for s in arena.scenarios])
 
-    height = 1.5 + 0.36 * (len(rows) + 2) + 0.35
+    height = 1.7 + 0.36 * (len(rows) + 2) + 0.35
     title = _title(standings, [one.policy for one in rows], places, counted)
     figure, bottom, top = canvas(
         title,
@@ -46,7 +46,7 @@ def draw(standings: Standings) -> Drawing | None:
         height,
         "Ringed: within what these seeds can detect, so not told from the best. ✕: broke a limit there, no place.",
     )
-    cells = grid(figure, 1, 1, bottom, top - 0.55 / height, left=0.165, right=0.985)
+    cells = grid(figure, 1, 1, bottom, top - 0.75 / height, left=0.165, right=0.985)
     axes = bare(figure.add_subplot(cells[0, 0]))
     axes.set_xlim(0, len(arena.scenarios))
     axes.set_ylim(-(len(rows) + 1.4), 0)
@@ -55,7 +55,7 @@ def draw(standings: Standings) -> Drawing | None:
     foot = -(len(rows) + 0.85)
     for j, scenario in enumerate(arena.scenarios):
         room = max(int(96 / len(arena.scenarios)), 10)
-        words = "\n".join(textwrap.wrap(shorten(arena.title(scenario), 2 * room), room)[:2])
+        words = "\n".join(textwrap.wrap(shorten(arena.title(scenario), int(2.6 * room)), room)[:3])
         axes.annotate(words, (j + 0.5, 0), xytext=(0, 6), textcoords="offset points", ha="center", va="bottom",
                       fontsize=10.5, fontweight="bold")  # fmt: skip
         axes.text(j + 0.5, foot, number(detectable[j]), ha="center", va="center", fontsize=11, color=SOFT)
@@ -63,7 +63,7 @@ def draw(standings: Standings) -> Drawing | None:
                   ha="right", va="center", fontsize=10, color=SOFT)  # fmt: skip
     for i, one in enumerate(rows):
         axes.annotate(
-            shorten(one.policy, 20), (0, -i - 0.5), xytext=(-8, 0), textcoords="offset points", ha="right", va="center",
+            shorten(one.policy, 18), (0, -i - 0.5), xytext=(-8, 0), textcoords="offset points", ha="right", va="center",
             fontsize=11.5, fontweight="bold" if i == 0 and one.rank else "normal",
             color=colour_of(one.policy, arena.policies) if one.policy in standings.highlighted else INK,
         )  # fmt: skip
@@ -72,7 +72,7 @@ def draw(standings: Standings) -> Drawing | None:
     return Drawing(
         "ranks_over_scenarios",
         title,
-        "A rank is worth claiming where its cell is dark in every column and the runner-up's is not ringed. Last line: "
+        "A rank is worth claiming where its cell is dark in every column and the runner-up's is not ringed. All leagues stand together here. Last line: "
         "the smallest paired difference to the status quo that the seeds would find in eight cases of ten.",
         figure,
     )
@@ -115,6 +115,6 @@ def _title(standings: Standings, names: list[str], places: np.ndarray, counted: 
     if n == 1:
         return f"{shorten(order[0])} comes first"
     if len(order) == 1:
-        return f"{shorten(order[0])} comes first in all {n} scenarios"
+        return f"{shorten(order[0])} comes first in {'both' if n == 2 else f'all {n}'} scenarios"
     leads = listed([f"{shorten(name)} leads {firsts[name]}" for name in order[:3]])
     return f"The first place changes hands: {leads} of {n}"

@@ -20,7 +20,7 @@ from cardarena.benchmarks.report.canvas import (
     shorten,
 )
 from cardarena.benchmarks.report.labels import Box, overlap, place
-from cardarena.benchmarks.report.standings import PRIVILEGED, Standings, interval, limits_of
+from cardarena.benchmarks.report.standings import PRIVILEGED, Standings, interval
 from cardarena.benchmarks.report.wording import money, number
 
 PANELS = (
@@ -74,7 +74,7 @@ def _points(standings: Standings, runs: pd.DataFrame, metrics: list[str]) -> pd.
     """Return a row per policy and dial with the mean and interval of the value and of each harm."""
     wanted = runs[runs["metric"].isin([standings.metric, *metrics])]
     rows: list[dict[str, Any]] = []
-    for (policy, dial), part in wanted.groupby(["policy", "dial"], dropna=False, sort=True):  # type: ignore[misc]
+    for (policy, dial), part in wanted.groupby(["policy", "dial"], dropna=False, sort=True):
         row: dict[str, Any] = {"policy": policy, "dial": dial}
         for metric in [standings.metric, *metrics]:
             found = interval(part.loc[part["metric"] == metric, "value"].to_numpy(dtype=np.float64))
@@ -85,12 +85,13 @@ def _points(standings: Standings, runs: pd.DataFrame, metrics: list[str]) -> pd.
 
 
 def _title(standings: Standings, points: pd.DataFrame, harm: str) -> str:
-    default = points[points["dial"].isna()].set_index("policy")
-    worst = next((name for name in reversed(standings.highlighted) if name in default.index), None)
+    default = points[points["dial"].isna()]
+    harms = dict(zip(default["policy"], default[harm].tolist(), strict=True))
+    values = dict(zip(default["policy"], default[standings.metric].tolist(), strict=True))
+    worst = next((name for name in reversed(standings.highlighted) if name in harms), None)
     best = standings.ranked[0].policy if standings.ranked else None
-    if best and worst and best in default.index and best != worst and default.loc[best, harm] > 0:
-        times = float(default.loc[worst, harm]) / float(default.loc[best, harm])
-        less = float(default.loc[best, standings.metric]) - float(default.loc[worst, standings.metric])
+    if best and worst and best != worst and harms.get(best, 0.0) > 0:
+        times, less = harms[worst] / harms[best], values[best] - values[worst]
         if times > 1.2 and less > 0:
             return (
                 f"{shorten(worst)} draws {number(times)} times the complaints of {shorten(best)} "
@@ -117,10 +118,10 @@ def _panel(axes: Axes, standings: Standings, points: pd.DataFrame, harm: str, sc
     low = max(float(y[ranked].min() if ranked.any() else y.min()), -0.8 * abs(high))
     axes.set_ylim(min(low, 0) - 0.08 * (high - low + 1e-9), high + 0.1 * (high - low + 1e-9))
     _frontier(axes, standings, known, harm)
-    limit = limits_of(standings.arena.scenario(scenario).get("limits")).get(harm)
-    if limit and np.isfinite(limit[1]) and limit[1] <= axes.get_xlim()[1]:
-        axes.axvspan(limit[1], axes.get_xlim()[1], color="#f7e9e7", zorder=0, linewidth=0)
-        axes.annotate("over the limit", (limit[1], 0), xycoords=("data", "axes fraction"), xytext=(4, 5),
+    limit = standings.arena.limits(scenario).get(harm)
+    if limit is not None and limit <= axes.get_xlim()[1]:
+        axes.axvspan(limit, axes.get_xlim()[1], color="#f7e9e7", zorder=0, linewidth=0)
+        axes.annotate("over the limit", (limit, 0), xycoords=("data", "axes fraction"), xytext=(4, 5),
                       textcoords="offset points", fontsize=9.5, color="#b3261e")  # fmt: skip
     axes.axhline(0, color=FAINT, linewidth=1)
     strong = set(standings.highlighted)
