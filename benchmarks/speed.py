@@ -6,6 +6,7 @@ is its own and nothing that ran before it helps or hurts.
 
 import json
 import os
+import queue
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ POLICY: Final = "rfm"
 AGENT_CARDHOLDERS: Final = 2000
 STAGES: Final = ("view", "decide", "compliance", "kernel", "log")
 _SMALL: Final = 64
+_SETTLING_DAYS: Final = 14
 
 
 def measure(
@@ -75,7 +77,7 @@ def shown(result: dict[str, Any]) -> str:
             f"{name}: {figures['cardholder_days_per_second']:,} cardholder-days/s "
             f"({figures['cardholders']:,} cardholders, {figures['days']} days, {figures['threads']} threads, "
             f"median of {len(figures['runs_seconds'])})",
-            f"  scenario {figures['scenario']}, policy {figures['policy']} deciding {figures['cadence']}, log to Parquet",
+            f"  scenario {figures['scenario']}, {figures['policy']} deciding {figures['cadence']}, log to Parquet",
             f"  {figures['rows_per_cardholder_day']:.3f} rows per cardholder-day in {', '.join(figures['tables'])}",
             f"  peak memory {figures['peak_memory_gb']:.2f} GB",
         ]
@@ -87,73 +89,139 @@ def shown(result: dict[str, Any]) -> str:
 
 
 def play(*, scheduler: str, n: int, days: int, repeats: int, threads: int) -> dict[str, Any]:
-    """Play one configuration `repeats` times in this process; return its figures."""
+    """Play one configuration `repeats` times in this process; return its figures.
+
+    One world lives on through all of them, so that a base with a history is measured and its people are kept once.
+    """
     from cardarena.agents.registry import make_policy
     from cardarena.simulator.scenario import load_scenario
     from cardarena.simulator.world import World
 
+    policy = make_policy(POLICY)
+    policy.every_days = 1
     scenario = load_scenario(SCENARIO)
-    # The same code once on a few people: what is timed below is warm.
-    _once(
-        World.create(scenario, 1, n_cardholders=_SMALL, scheduler=scheduler, threads=threads), make_policy, 2
-    )
-    seconds, stages, counts = [], [], {}
-    memory = _PeakMemory()
-    with memory:
-        for _ in range(repeats):
-            world = World.create(scenario, 1, n_cardholders=n, scheduler=scheduler, threads=threads)
-            spent, timing, counts = _once(world, make_policy, days)
-            seconds.append(spent)
-            stages.append({**timing, "rest": max(0.0, spent - sum(timing.values()))})
-            del world
-    median = statistics.median(seconds)
-    names = list(dict.fromkeys([*STAGES, *stages[0]]))
+    # The same code once on a few people: what is timed below is compiled.
+    _once(World.create(scenario, 1, n_cardholders=_SMALL, scheduler=scheduler, threads=threads), policy, 2)
+    with _PeakMemory() as memory:
+        world = World.create(scenario, 1, n_cardholders=n, scheduler=scheduler, threads=threads)
+        # A base that nobody ever contacted is not what a bank has.
+        world.play(policy, _SETTLING_DAYS)
+        runs = [_once(world, policy, days) for _ in range(repeats)]
+    median = statistics.median(seconds for seconds, _, _ in runs)
+    stages = [{**timing, "rest": max(0.0, seconds - sum(timing.values()))} for seconds, timing, _ in runs]
+    names = list(dict.fromkeys([*STAGES, "writer", *stages[0]]))
+    rows = runs[-1][2]
     return {
         "scheduler": scheduler,
         "scenario": SCENARIO,
         "policy": POLICY,
-        "cadence": _cadence(make_policy(POLICY).every_days),
+        "cadence": "daily",
         "cardholders": n,
         "days": days,
         "threads": threads,
-        "tables": sorted(name for name, rows in counts.items() if rows),
-        "rows_per_cardholder_day": round(sum(counts.values()) / (n * days), 4),
-        "runs_seconds": [round(value, 3) for value in seconds],
+        "tables": sorted(name for name, count in rows.items() if count),
+        "rows_per_cardholder_day": round(sum(rows.values()) / (n * days), 4),
+        "runs_seconds": [round(seconds, 3) for seconds, _, _ in runs],
         "cardholder_days_per_second": round(n * days / median),
         "breakdown_seconds": {
-            name: round(statistics.median(one.get(name, 0.0) for one in stages), 3)
-            for name in names
-            if any(one.get(name) for one in stages)
+            name: round(statistics.median(one.get(name, 0.0) for one in stages), 3) for name in names
         },
         "peak_memory_gb": round(memory.gigabytes, 2),
     }
 
 
-def _cadence(every_days: int) -> str:
-    return "daily" if every_days == 1 else f"every {every_days} days"
-
-
-def _once(
-    world: Any, make_policy: Callable[..., Any], days: int
-) -> tuple[float, dict[str, float], dict[str, int]]:
-    """Play one world and write its log; return seconds, seconds by stage, and rows by table."""
-    policy = make_policy(POLICY)
-    policy.every_days = 1
+def _once(world: Any, policy: Any, days: int) -> tuple[float, dict[str, float], dict[str, int]]:
+    """Play some days of a world with its log streamed to Parquet; return seconds, seconds by stage, rows by table."""
+    before = dict(world.timing)
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        log = world.run(policy, days=days)
-        written = time.perf_counter()
-        log.write(Path(folder))
-        ended = time.perf_counter()
-        timing = {name: float(value) for name, value in dict(world.timing).items()}
-        timing["writer"] = ended - written
-        return ended - began, timing, _rows(Path(folder))
+        sink = StreamedLog(Path(folder))
+        world.play(policy, days, sink=sink)
+        sink.close()
+        seconds = time.perf_counter() - began
+    timing = {name: float(value) - before[name] for name, value in world.timing.items()}
+    # What the world waits for is the log's part of `log`; closing the files comes after.
+    timing["writer"] = sink.closing_seconds
+    return seconds, timing, sink.rows
 
 
-def _rows(folder: Path) -> dict[str, int]:
-    import pyarrow.parquet as pq
+class StreamedLog:
+    """A world's log written to Parquet day by day, by a thread of its own; takes the place of a `RunLog`.
 
-    return {path.stem: pq.read_metadata(path).num_rows for path in folder.glob("*.parquet")}
+    Args:
+        folder: where the tables go.
+    """
+
+    #: Days that may wait for the disk before the world does: what bounds memory.
+    _WAITING_DAYS: Final = 2
+
+    def __init__(self, folder: Path) -> None:
+        from cardarena.simulator.parquet import ColumnWriter
+
+        self._folder, self._make = folder, ColumnWriter
+        self._writers: dict[str, Any] = {}
+        self._queue: queue.Queue[Any] = queue.Queue(self._WAITING_DAYS)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+        self.rows: dict[str, int] = {}
+        self.closing_seconds = 0.0
+
+    def append(self, events: Any, decisions: Any, census: Any) -> None:
+        """Take the rows of one day.
+
+        Raises:
+            OSError: an earlier day could not be written.
+        """
+        if self._failure is not None:
+            raise self._failure
+        self._queue.put((list(events), decisions, census))
+
+    def close(self) -> None:
+        """Wait for the last day and finish the files.
+
+        Raises:
+            OSError: a day could not be written.
+        """
+        began = time.perf_counter()
+        self._queue.put(None)
+        self._thread.join()
+        if self._failure is not None:
+            for writer in self._writers.values():
+                writer.abandon()
+            raise self._failure
+        for name, writer in self._writers.items():
+            writer.close()
+            self.rows[name] = writer.rows
+        self.closing_seconds = time.perf_counter() - began
+
+    def _write(self) -> None:
+        while (day := self._queue.get()) is not None:
+            if self._failure is None:
+                try:
+                    self._write_day(*day)
+                except BaseException as error:
+                    self._failure = error
+
+    def _write_day(self, events: list[Any], decisions: Any, census: Any) -> None:
+        import numpy as np
+
+        from cardarena.simulator.log import in_order, split_events
+
+        parts = [part for part in events if part.size]
+        if parts:
+            for name, columns in split_events(in_order(np.concatenate(parts))).items():
+                self._append(name, columns)
+        for name, rows in (("decisions", decisions), ("state_daily", census)):
+            if rows is not None and rows.size:
+                self._append(
+                    name, {column: np.ascontiguousarray(rows[column]) for column in rows.dtype.names}
+                )
+
+    def _append(self, name: str, columns: dict[str, Any]) -> None:
+        if name not in self._writers:
+            self._writers[name] = self._make(self._folder / f"{name}.parquet")
+        self._writers[name].append(columns)
 
 
 class _PeakMemory:
@@ -212,7 +280,8 @@ def _small() -> dict[str, Any]:
     from cardarena.simulator.world import World
 
     world = World.create(load_scenario(SCENARIO), 1, n_cardholders=_SMALL, threads=1)
-    world.run(make_policy(POLICY), days=2)
+    policy = make_policy(POLICY)
+    world.play(policy, 2)
     return {}
 
 

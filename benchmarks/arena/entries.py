@@ -3,11 +3,21 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cardarena.benchmarks.arena.plan import Entry, Plan, policy_file
 from cardarena.benchmarks.storage import plain
 from cardarena.simulator.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from cardarena.simulator.scenario import Scenario
+
+#: The metric that each limit of a scenario bounds.
+_LIMIT_METRICS: Final = {
+    "max_marketing_complaints_per_1000_month": "marketing_complaints_expected",
+    "max_opt_out_share": "opt_out_share",
+    "max_breaches": "breaches",
+}
 
 
 def make_plan(
@@ -47,51 +57,80 @@ def make_plan(
     )
 
 
-def main_scenarios() -> list[str]:
-    """Return the scenarios that an arena runs by default: those that are not only for tests."""
-    from cardarena.simulator import scenario as scenarios
+def main_scenarios() -> tuple[str, ...]:
+    """Return the scenarios that an arena runs by default; the others test the machinery."""
+    from cardarena.simulator.scenario import main_scenario_names
 
-    chosen = getattr(scenarios, "main_scenario_names", scenarios.scenario_names)
-    return [name for name in chosen() if name != "collisions"]
+    return main_scenario_names()
 
 
 def scenario_entry(spec: str, days: int | None = None, n_seeds: int = 0) -> Entry:
-    """Return the entry of a scenario given by name or file."""
-    from cardarena.simulator.scenario import load_scenario, scenario_digest
+    """Return the entry of a scenario given by name or file.
 
-    scenario = load_scenario(spec)
-    is_file = Path(spec).suffix in {".yaml", ".yml"}
+    Raises:
+        UnknownNameError: no shipped scenario of that name.
+        ScenarioError: a file that cannot be used.
+    """
+    from cardarena.simulator.scenario import scenario_digest
+
+    scenario = checked_scenario(spec)
+    is_file = spec.endswith((".yaml", ".yml")) or "/" in spec
     return Entry(
         label=scenario.name,
         spec=str(Path(spec).resolve()) if is_file else spec,
         digest=scenario_digest(scenario),
-        about=_about_scenario(scenario, days, n_seeds),
+        about={
+            "title": scenario.title,
+            "description": scenario.description,
+            "days": days or scenario.horizon.days,
+            "run_out_days": scenario.horizon.run_out_days,
+            "limits": _limits(scenario),
+            "shocks": [_shock(scenario, i, n_seeds) for i in range(len(scenario.shocks))],
+        },
     )
 
 
-def _about_scenario(scenario: Any, days: int | None, n_seeds: int) -> dict[str, Any]:
-    about: dict[str, Any] = {}
-    for name in ("title", "description", "limits", "run_out_days"):
-        value = getattr(scenario, name, None)
-        if value is not None:
-            about[name] = plain(value)
-    about["days"] = days or getattr(scenario, "days", None)
-    shocks = getattr(scenario, "shocks", None)
-    if shocks:
-        about["shocks"] = [_shock(shock, n_seeds) for shock in shocks]
-    return about
+def checked_scenario(spec: str) -> "Scenario":
+    """Return a scenario whose parameters and policies all exist.
+
+    Raises:
+        UnknownNameError: no shipped scenario of that name.
+        ScenarioError: a file that cannot be used; says file, line, key, what was expected and what was found.
+    """
+    from cardarena.agents.registry import policy_names
+    from cardarena.simulator.behaviour.parameters import parameter_names
+    from cardarena.simulator.scenario import load_scenario
+
+    scenario = load_scenario(spec, known_parameters=parameter_names())
+    horizon = scenario.horizon
+    named = [horizon.run_out_policy, *(phase.policy for phase in horizon.phases())]
+    named += [expected.policy for expected in scenario.expect]
+    # A file as a policy is known only when it is loaded.
+    if any(".py:" in name for name in named):
+        return scenario
+    return load_scenario(spec, known_parameters=parameter_names(), known_policies=policy_names())
 
 
-def _shock(shock: Any, n_seeds: int) -> dict[str, Any]:
-    words = plain(shock)
-    if not isinstance(words, dict):
-        return {"label": str(shock)}
-    drawn = getattr(shock, "day_of", None)
-    if callable(drawn):
-        words["days"] = {str(seed): plain(drawn(seed)) for seed in range(1, n_seeds + 1)}
-    elif "day" in words:
-        words["days"] = [words["day"]]
-    return words
+def _limits(scenario: "Scenario") -> dict[str, float]:
+    """Return the scenario's limits as the most that a metric may be."""
+    limits = {name: getattr(scenario.limits, key) for key, name in _LIMIT_METRICS.items()}
+    return {name: float(value) for name, value in limits.items() if value is not None}
+
+
+def _shock(scenario: "Scenario", index: int, n_seeds: int) -> dict[str, Any]:
+    """Return a shock, and the day on which it begins in each seed."""
+    from cardarena.simulator.behaviour.randomness import SHOCK_DAY
+    from cardarena.simulator.scenario import drawn_day
+    from cardarena.simulator.setup import scenario_uniform, world_key
+
+    shock = scenario.shocks[index]
+    days = {
+        str(seed): drawn_day(
+            shock.day, shock.day_jitter_days, scenario_uniform(world_key(seed), SHOCK_DAY, index)
+        )
+        for seed in range(1, n_seeds + 1)
+    }
+    return {**plain(shock), "label": shock.kind.replace("_", " "), "days": days}
 
 
 def policy_entries(specs: Sequence[str] | None) -> tuple[Entry, ...]:

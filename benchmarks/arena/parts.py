@@ -74,12 +74,15 @@ def merge(folder: Path, plan: Plan, tasks: Iterable[Task]) -> dict[str, "pd.Data
     import pandas as pd
 
     pieces: dict[str, list[pd.DataFrame]] = {name: [pd.DataFrame(columns=_columns(name))] for name in TABLES}
+    leagues = {policy.label: policy.league or "cold" for policy in plan.policies}
     # Parts in the order of their keys, rows sorted within each: the tables are sorted without a sort of the whole.
     for task in sorted(tasks, key=_order):
         part = read_part(folder, task)
         if part is None:
             raise ResultsError(f"{path_of(folder, task)}: no such part; give the arena command again")
-        for name, columns in _pieces(task, part, plan).items():
+        if league := part.get("league"):
+            leagues[task.policy] = league
+        for name, columns in _pieces(task, part).items():
             key = {
                 "scenario": task.scenario,
                 "policy": task.policy,
@@ -87,7 +90,7 @@ def merge(folder: Path, plan: Plan, tasks: Iterable[Task]) -> dict[str, "pd.Data
                 "seed": task.seed,
             }
             if name == "runs":
-                key["league"] = part.get("league") or plan.policy(task.policy).league or "cold"
+                key["league"] = leagues[task.policy]
             n_rows = max((len(values) for values in columns.values()), default=0)
             if n_rows:
                 whole = {**{column: [value] * n_rows for column, value in key.items()}, **columns}
@@ -95,8 +98,19 @@ def merge(folder: Path, plan: Plan, tasks: Iterable[Task]) -> dict[str, "pd.Data
     frames = {}
     for name, found in pieces.items():
         frames[name] = _typed(pd.concat(found[1:] or found, ignore_index=True))
+        if name == "runs":
+            frames[name] = _completed(frames[name], leagues)
         write_parquet(folder / f"{name}.parquet", frames[name])
     return frames
+
+
+def _completed(runs: "pd.DataFrame", leagues: dict[str, str]) -> "pd.DataFrame":
+    """Return the runs with one league a policy (a failed run may not have known its own) and the paired metrics."""
+    from cardarena.benchmarks.leaderboard_runs import with_paired_metrics
+
+    runs["league"] = runs["policy"].map(leagues)
+    order = [*_KEY, "metric"]
+    return _typed(with_paired_metrics(runs).sort_values(order, na_position="first", ignore_index=True))
 
 
 def _columns(name: str) -> list[str]:
@@ -108,7 +122,7 @@ def _order(task: Task) -> tuple[str, str, bool, float, int]:
     return task.scenario, task.policy, task.dial is not None, task.dial or 0.0, task.seed
 
 
-def _pieces(task: Task, part: dict[str, Any], plan: Plan) -> dict[str, dict[str, list[Any]]]:
+def _pieces(task: Task, part: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
     """Return the columns that one part adds to each table, without the key, sorted."""
     timing = sorted(part.get("timing", {}).items())
     pieces = {"timing": {"stage": [a for a, _ in timing], "seconds": [float(b) for _, b in timing]}}

@@ -2,12 +2,14 @@
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from cardarena.benchmarks.storage import safe_name
+from cardarena.simulator.contracts import LEAGUES
 from cardarena.simulator.errors import CardArenaError, PolicyError, UnknownNameError
 
 #: Seeds per dial value of a curve: enough to see its shape, few enough not to dominate the arena.
@@ -153,6 +155,7 @@ class Plan:
             "days": self.days,
             "scheduler": self.scheduler,
             "curves": self.curves,
+            "salt": _salt_digest(),
         }
 
     def settings(self) -> dict[str, Any]:
@@ -167,6 +170,12 @@ class Plan:
             for name in ("scenarios", "policies")
         }
         return cls(**{**settings, **entries})
+
+
+def _salt_digest() -> str | None:
+    """Return a hash of the environment's salt of worlds, which the values depend on and which stays secret."""
+    salt = os.environ.get("CARDARENA_SALT", "")
+    return hashlib.sha256(f"cardarena salt {salt}".encode()).hexdigest()[:8] if salt else None
 
 
 def policy_file(spec: str) -> Entry | None:
@@ -204,7 +213,9 @@ def policy_file(spec: str) -> Entry | None:
         raise UnknownNameError(
             f"class of {path.name}", class_name, classes or ["(the file defines no class)"]
         )
-    league = _literal(classes.get(class_name), "league") or "cold"
+    league = _literal(classes.get(class_name), "league")
+    if league not in LEAGUES:  # its own run says so
+        league = "cold"
     digest = hashlib.sha256(source).hexdigest()[:16]
     return Entry(f"{path.name}:{class_name}", f"{path.resolve()}:{class_name}", digest, league)
 

@@ -1,8 +1,8 @@
 """Workers that live long and die alone: one task at a time each, under a wall-clock limit kept by the parent.
 
-The life of a worker: *idle* -> *busy* (a task was sent) -> *idle* (its answer came), or -> *gone* (it died, or was killed
-at its limit), and then another takes its place. Starting one costs seconds (imports, compiled kernels), so it is kept; a
-task that hangs or crashes costs its worker and nothing else.
+The life of a worker: *idle* -> *busy* (a task was sent) -> *idle* (its answer came), or -> *gone* (it died, or was
+killed at its limit), and then another takes its place. Starting one costs seconds (imports, compiled kernels), so it
+is kept; a task that hangs or crashes costs its worker and nothing else.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
 """How one task is played in the real world: prepare a world once, fork it for each policy, measure what happened."""
 
+import contextlib
 import pickle
 import random
 import time
@@ -16,7 +17,6 @@ from cardarena.benchmarks.arena.worker import Tell
 from cardarena.benchmarks.storage import inside, read_sealed, safe_name, write_atomic, write_sealed
 
 SILENT: Final = "silent"
-CARETAKER: Final = "caretaker"
 #: A world of this size meets every kernel; it is played to compile, and thrown away.
 _WARM_UP_CARDHOLDERS: Final = 64
 _READY: Final = "ready.json"
@@ -31,12 +31,10 @@ class _Silent:
     Attributes:
         run: its tables, as metrics read them.
         log_digest: digest of its log.
-        timing: seconds by stage.
     """
 
     run: Any
     log_digest: str
-    timing: dict[str, float]
 
 
 class ArenaRunner:
@@ -51,9 +49,11 @@ class ArenaRunner:
 
     def warm(self) -> None:
         """Compile every kernel by playing a world of a few cardholders."""
+        from cardarena.agents.registry import make_policy
+
         entry = self._plan.scenarios[0]
         world = self._create(entry, seed=1, n_cardholders=_WARM_UP_CARDHOLDERS)
-        self._play(world, SILENT, None, days=2, on_day=None)
+        self._play(world, make_policy(SILENT), None, days=2)
 
     def forget(self) -> None:
         """Drop the world in memory; it is read again from the folder."""
@@ -61,6 +61,8 @@ class ArenaRunner:
 
     def prepare(self, task: Task, tell: Tell) -> dict[str, Any]:
         """Create the world, play its burn-in and its silent run, and leave both in the folder."""
+        from cardarena.agents.registry import make_policy
+
         folder = self._folder_of(task)
         if (folder / _READY).exists() and read_sealed(folder / _READY) == list(task.group):
             return {"reused": True, "timing": {}}
@@ -68,17 +70,15 @@ class ArenaRunner:
         tell("world: burn-in")
         timing: dict[str, float] = {}
         with _timed(timing, "burn_in"):
-            world = self._create(self._plan.scenario(task.scenario), task.seed, self._plan.cardholders)
+            entry = self._plan.scenario(task.scenario)
+            world = self._create(entry, task.seed, self._plan.cardholders, _telling(tell, "world: burn-in"))
         with _timed(timing, "save"):
             folder.mkdir(parents=True, exist_ok=True)
             world.save(folder / _WORLD)
-        began = time.perf_counter()
-        log, fork = self._play(
-            world.fork(), SILENT, None, self._plan.days, _telling(tell, "world: silent run")
-        )
-        seconds = time.perf_counter() - began
-        timing["silent_run"] = seconds
-        silent = _Silent(_tables(log), log.digest(), _with_rest(fork.timing, seconds))
+        with _timed(timing, "silent_run"):
+            on_day = _telling(tell, "world: silent run")
+            log = self._play(world.fork(), make_policy(SILENT), on_day)
+            silent = _Silent(_tables(log), log.digest())
         with _timed(timing, "save"):
             write_atomic(folder / _SILENT, lambda file: pickle.dump(silent, file, protocol=5))
             write_sealed(folder / _READY, list(task.group))
@@ -96,8 +96,8 @@ class ArenaRunner:
         assert self._silent is not None
         entry = self._plan.policy(task.policy)
         if entry.spec == SILENT and task.dial is None:
+            # Played when the world was prepared, and timed there.
             league, digest, facts = make_policy(SILENT).league, self._silent.log_digest, self._facts
-            timing |= self._silent.timing
         else:
             # A policy that draws from the global generators must not see what ran before it in this process.
             random.seed(f"{task.key}")
@@ -107,8 +107,10 @@ class ArenaRunner:
             began = time.perf_counter()
             policy = make_policy(entry.spec, task.dial)
             league = policy.league
-            log, world = self._play(world, policy, task.dial, self._plan.days, _telling(tell, "run"))
-            timing |= _with_rest(world.timing, time.perf_counter() - began)
+            inner: dict[str, float] = {}
+            _time_methods(policy, inner)
+            log = self._play(world, policy, _telling(tell, "run"))
+            timing |= _with_rest({**world.timing, **inner}, time.perf_counter() - began)
             with _timed(timing, "digest"):
                 digest = log.digest()
             facts = _facts(_tables(log))
@@ -120,7 +122,13 @@ class ArenaRunner:
                 part["breakdown"] = [list(row) for row in run_breakdown(facts, self._facts)]
         return {**part, "timing": timing}
 
-    def _create(self, entry: Entry, seed: int, n_cardholders: int | None) -> Any:
+    def _create(
+        self,
+        entry: Entry,
+        seed: int,
+        n_cardholders: int | None,
+        on_day: Callable[[int, int], None] | None = None,
+    ) -> Any:
         from cardarena.agents.registry import make_policy
         from cardarena.simulator.scenario import load_scenario
         from cardarena.simulator.world import World
@@ -129,23 +137,16 @@ class ArenaRunner:
         world = World.create(
             scenario, seed, n_cardholders=n_cardholders, scheduler=self._plan.scheduler, threads=1
         )
-        world.burn_in(make_policy)
+        world.burn_in(make_policy, on_day)
         return world
 
     def _play(
-        self,
-        world: Any,
-        policy: Any,
-        dial: float | None,
-        days: int | None,
-        on_day: Callable[[int, int], None] | None,
-    ) -> tuple[Any, Any]:
+        self, world: Any, policy: Any, on_day: Callable[[int, int], None] | None, days: int | None = None
+    ) -> Any:
         from cardarena.agents.registry import make_policy
 
-        if isinstance(policy, str):
-            policy = make_policy(policy, dial)
-        log = world.run(policy, days=days, run_out_policy=make_policy(CARETAKER), on_day=on_day)
-        return log, world
+        run_out_policy = make_policy(world.scenario.horizon.run_out_policy)
+        return world.run(policy, days=days or self._plan.days, run_out_policy=run_out_policy, on_day=on_day)
 
     def _folder_of(self, task: Task) -> Path:
         return inside(self._folder, safe_name(task.scenario), str(task.seed))
@@ -159,7 +160,7 @@ class ArenaRunner:
         folder = self._folder_of(task)
         with (folder / _SILENT).open("rb") as file:
             silent = pickle.load(file)  # our own scratch file
-        self._keep(task, World.load(folder / _WORLD), silent)
+        self._keep(task, World.load(folder / _WORLD, scheduler=self._plan.scheduler, threads=1), silent)
 
     def _keep(self, task: Task, world: Any, silent: _Silent) -> None:
         self._group, self._world, self._silent, self._facts = task.group, world, silent, _facts(silent.run)
@@ -192,6 +193,19 @@ def _timed(timing: dict[str, float], stage: str) -> Iterator[None]:
         yield
     finally:
         timing[stage] = timing.get(stage, 0.0) + time.perf_counter() - began
+
+
+def _time_methods(policy: Any, timing: dict[str, float]) -> None:
+    """Time what the world does not: the policy's own learning, before the run (`reset`) and in it (`learn`)."""
+    for name in ("reset", "learn"):
+        method = getattr(policy, name)
+
+        def timed(*arguments: Any, method: Callable[..., Any] = method, name: str = name) -> Any:
+            with _timed(timing, name):
+                return method(*arguments)
+
+        with contextlib.suppress(AttributeError):  # a class with slots is not timed
+            setattr(policy, name, timed)
 
 
 def _with_rest(timing: Any, seconds: float) -> dict[str, float]:

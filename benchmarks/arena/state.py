@@ -12,6 +12,7 @@ from cardarena.benchmarks.arena.match import read_manifest
 _AREAS: Final = {
     "view": "decisions",
     "decide": "decisions",
+    "reset": "decisions",
     "learn": "decisions",
     "compliance": "world",
     "kernel": "world",

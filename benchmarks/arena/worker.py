@@ -70,7 +70,7 @@ def reason_of(error: BaseException) -> str:
     """Say in one line what was raised and where: type, message, and the last frame of the user's own code.
 
     The user's own code is what lies neither in this package nor among installed packages; where there is none, it is
-    the last frame of a policy of this package.
+    the last frame of a policy of this package, and else the last one of this package.
     """
     message = " ".join(str(error).split())
     text = f"{type(error).__name__}: {message[:500]}" if message else type(error).__name__
@@ -86,7 +86,7 @@ def _place(error: BaseException) -> str:
         seen = seen.__cause__
     package = Path(__file__).resolve().parents[2]
     installed = ("site-packages", "dist-packages", f"python{sys.version_info[0]}.{sys.version_info[1]}")
-    own, ours = [], []
+    own, ours, rest = [], [], []
     for frame in frames:
         path = Path(frame.filename)
         if frame.filename.startswith("<") or any(part in installed for part in path.parts[-6:]):
@@ -94,9 +94,9 @@ def _place(error: BaseException) -> str:
         resolved = path.resolve()
         if not any(resolved.is_relative_to(package / part) for part in ("simulator", "benchmarks", "agents")):
             own.append(frame)
-        elif resolved.is_relative_to(package / "agents"):
-            ours.append(frame)
-    chosen = (own or ours)[-1:]
+        else:
+            (ours if resolved.is_relative_to(package / "agents") else rest).append(frame)
+    chosen = (own or ours or rest)[-1:]
     return f"{Path(chosen[0].filename).name}:{chosen[0].lineno}" if chosen else ""
 
 

@@ -67,6 +67,8 @@ def _run(words: list[str], debug: bool) -> int:
     commands.register(app)
     try:
         code: Any = app(words, prog_name="cardarena", standalone_mode=False)
+        if code == EXIT_INTERRUPTED:  # Typer says nothing about it
+            complain("interrupted")
         return code if isinstance(code, int) else 0
     except BaseException as error:
         if isinstance(error, SystemExit):
@@ -94,5 +96,7 @@ def _answer(error: BaseException) -> int:
         where = f": {error.filename}" if error.filename else ""
         complain(f"{error.strerror or error}{where}; what was finished before is kept")
         return EXIT_FAILED
-    complain(f"unexpected {type(error).__name__}: {error}\nthis is a fault of cardarena; --debug shows where")
+    from cardarena.benchmarks.arena.worker import reason_of
+
+    complain(f"unexpected {reason_of(error)}; --debug shows the traceback")
     return EXIT_FAILED

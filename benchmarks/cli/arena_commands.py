@@ -1,9 +1,10 @@
 """The commands around an arena: `arena`, `report`, `status`."""
 
 import signal
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +13,8 @@ from cardarena.benchmarks.cli.output import EXIT_FAILED, Interrupted, remark, sa
 
 if TYPE_CHECKING:
     from cardarena.benchmarks.arena import Outcome
+
+_PIPE_WIDTH: Final = 140
 
 
 class Scheduler(StrEnum):
@@ -100,7 +103,7 @@ def arena(
             f"interrupted; what was finished is kept in {out}: give the same command to go on"
         ) from None
     _say_outcome(outcome, as_json)
-    if outcome.failed:
+    if outcome.failed or outcome.report is None:
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -153,7 +156,9 @@ def _say_leaderboard(board: Any) -> None:
     if isinstance(shown, str):
         say(shown)
     else:
-        Console().print(shown)
+        # A pipe has no width; a table folded to 80 columns could not be read.
+        console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+        console.print(shown)
 
 
 def report(folder: options.Folder, as_json: options.Json = False) -> None:

@@ -6,7 +6,7 @@ from cardarena.simulator.errors import UnknownNameError
 
 #: Columns of the plain table; JSON has all.
 _COLUMNS: Final = {
-    "scenarios": ["name", "title", "days", "cardholders"],
+    "scenarios": ["name", "is_main", "days", "run_out_days", "cardholders", "title"],
     "policies": ["name", "league", "every_days", "dial", "title"],
     "offers": ["name", "category", "service", "dimension", "reach", "title"],
     "channels": ["name", "cost_cny", "p_fail", "quiet_hours", "shown"],
@@ -69,19 +69,18 @@ def _shown_dict(value: dict[str, Any]) -> str:
 def _scenarios() -> list[dict[str, Any]]:
     from cardarena.simulator.scenario import load_scenario, scenario_names
 
-    rows = []
-    for name in scenario_names():
-        scenario = load_scenario(name)
-        cardholders = getattr(scenario, "n_cardholders", None) or getattr(scenario, "cardholders", None)
-        rows.append(
-            {
-                "name": name,
-                "title": getattr(scenario, "title", None) or getattr(scenario, "description", ""),
-                "days": getattr(scenario, "days", None),
-                "cardholders": cardholders if isinstance(cardholders, int) else None,
-            }
-        )
-    return rows
+    return [
+        {
+            "name": name,
+            "title": scenario.title,
+            "is_main": scenario.is_main,
+            "days": scenario.horizon.days,
+            "run_out_days": scenario.horizon.run_out_days,
+            "cardholders": scenario.population.cardholders,
+            "description": scenario.description,
+        }
+        for name, scenario in ((name, load_scenario(name)) for name in scenario_names())
+    ]
 
 
 def _policies() -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,19 +44,13 @@ def show_scenario(
     from cardarena.simulator.scenario import load_scenario, scenario_digest
 
     scenario = load_scenario(name)
-    content = {**_fields(scenario), "digest": scenario_digest(scenario)}
+    content = {**scenario.model_dump(mode="json"), "digest": scenario_digest(scenario)}
     if as_json:
         say_json(content)
         return
     import yaml
 
     say(yaml.safe_dump(plain(content), allow_unicode=True, sort_keys=False, width=110).rstrip())
-
-
-def _fields(scenario: Any) -> dict[str, Any]:
-    if hasattr(scenario, "model_dump"):
-        return scenario.model_dump(mode="json")
-    return dict(vars(scenario))
 
 
 def population(

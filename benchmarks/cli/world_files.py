@@ -5,11 +5,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cardarena.benchmarks import provenance
+from cardarena.benchmarks.cli.schema_page import schema_page
 from cardarena.benchmarks.storage import write_atomic, write_json, write_parquet, write_text
 from cardarena.simulator.errors import CardArenaError, ResultsError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SUFFIXES: Final = (".parquet", ".csv")
 
@@ -31,17 +35,13 @@ def write_population(
     """
     if out.suffix not in _SUFFIXES:
         raise CardArenaError(f"--out {out.name!r}: expected a name that ends in {' or '.join(_SUFFIXES)}")
-    import cardarena.simulator.population as people
+    from cardarena.simulator.population.frame import to_frame
+    from cardarena.simulator.population.generate import traits
+    from cardarena.simulator.setup import world_key
 
-    records = people.traits(seed, cardholders, mode)
-    frame = people.to_frame(records)
-    if identities:
-        import pandas as pd
-
-        more = people.identities(seed, records)
-        more = more if isinstance(more, pd.DataFrame) else pd.DataFrame(more)
-        new = [name for name in more.columns if name not in frame.columns]
-        frame = pd.concat([frame, more[new].set_axis(frame.index)], axis=1)
+    # The people of the worlds of this seed, which go by the seed's key.
+    key = world_key(seed)
+    frame = to_frame(traits(key, cardholders, mode), identities=identities, seed=key)
     if out.suffix == ".parquet":
         write_parquet(out, frame)
     else:
@@ -78,11 +78,13 @@ def write_world(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ResultsError(f"{out}: expected a new or an empty folder; choose another --out")
     from cardarena.agents.registry import make_policy
-    from cardarena.simulator.scenario import load_scenario, scenario_digest
+    from cardarena.benchmarks.arena.entries import checked_scenario
+    from cardarena.simulator.population.frame import to_frame
+    from cardarena.simulator.scenario import scenario_digest
     from cardarena.simulator.world import World
 
-    loaded = load_scenario(scenario)
-    player, caretaker = make_policy(policy), make_policy("caretaker")
+    loaded = checked_scenario(scenario)
+    player = make_policy(policy)
     manifest = provenance.manifest(
         kind="world",
         parameters={
@@ -102,9 +104,13 @@ def write_world(
         world = World.create(loaded, seed, n_cardholders=n_cardholders, threads=provenance.available_cores())
         world.burn_in(make_policy)
         tell("playing")
-        log = world.run(player, days=days, run_out_policy=caretaker)
+        known = cardholder_file(world)
+        log = world.run(player, days=days)
         tell("writing")
         log.write(unfinished)
+        write_parquet(unfinished / "cardholders.parquet", known)
+        write_parquet(unfinished / "truth" / "cardholders.parquet", to_frame(world.traits))
+        _write_offers(unfinished / "offers.csv", world)
         tables = _tables_of(unfinished)
         write_text(unfinished / "schema.md", schema_page(unfinished, loaded.name))
         manifest |= {
@@ -125,6 +131,38 @@ def write_world(
     return {"folder": str(out), "tables": tables, "log_digest": manifest["log_digest"], "seconds": seconds}
 
 
+def cardholder_file(world: Any) -> "pd.DataFrame":
+    """Return what the bank has on file of each cardholder now: demographics, limit, consents, permissions."""
+    import pandas as pd
+
+    from cardarena.simulator import names
+
+    accounts = world.state.accounts
+    columns: dict[str, Any] = {"cardholder": accounts["cardholder"].astype("int64"), "age": accounts["age"]}
+    for name, words in (
+        ("gender", names.GENDERS),
+        ("city_tier", names.CITY_TIERS),
+        ("income_band", names.INCOME_BANDS),
+    ):
+        columns[name] = pd.Categorical.from_codes(accounts[name].astype("int64"), list(words))
+    columns |= {name: accounts[name] for name in ("tenure_days", "limit_fen")}
+    flags = ("is_open", "marketing_consent", "personalisation_on", "partner_consent", "sensitive_consent")
+    columns |= {name: accounts[name] == 1 for name in flags if name in accounts.dtype.names}
+    for code, channel in enumerate(names.CHANNELS):
+        columns[f"permitted_{channel}"] = accounts["permitted"][:, code] == 1
+    return pd.DataFrame(columns)
+
+
+def _write_offers(path: Path, world: Any) -> None:
+    import pandas as pd
+
+    catalogue = world.catalogue
+    frame = pd.DataFrame(
+        {"offer": range(len(catalogue.names)), "name": catalogue.names, "title": catalogue.titles}
+    )
+    write_atomic(path, lambda file: frame.to_csv(file, index=False, encoding="utf-8"))
+
+
 def _tables_of(folder: Path) -> dict[str, int]:
     import pyarrow.parquet as pq
 
@@ -132,41 +170,3 @@ def _tables_of(folder: Path) -> dict[str, int]:
         str(path.relative_to(folder).with_suffix("")): pq.read_metadata(path).num_rows
         for path in sorted(folder.rglob("*.parquet"))
     }
-
-
-def schema_page(folder: Path, scenario: str) -> str:
-    """Return the schema of the Parquet files below `folder` as a Markdown page: table, column, type, unit, meaning."""
-    import pyarrow.parquet as pq
-
-    lines = [
-        f"# The tables of this world ({scenario})",
-        "",
-        "Days count from the first decision day, minutes from midnight. Money is in milli-fen (`_mfen`, 1/100,000 CNY)",
-        "or fen (`_fen`, 1/100 CNY), rates in millionths (`_ppm`) or thousand-millionths (`_ppb`). What lies in `truth/`",
-        "no bank can see: do not train on it.",
-        "",
-    ]
-    for path in sorted(folder.rglob("*.parquet"), key=lambda item: (item.parent != folder, item.name)):
-        name = str(path.relative_to(folder).with_suffix(""))
-        schema = pq.read_schema(path)
-        lines += [f"## {name}", "", "| column | type | unit | meaning |", "| --- | --- | --- | --- |"]
-        for field in schema:
-            known = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
-            unit = known.get("unit") or _unit(field.name)
-            lines.append(
-                f"| `{field.name}` | {field.type} | {unit} | {known.get('meaning') or _meaning(name, field.name)} |"
-            )
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _meaning(table: str, column: str) -> str:
-    return column.replace("_", " ")
-
-
-def _unit(column: str) -> str:
-    for ending, unit in {"_mfen": "milli-fen", "_fen": "fen", "_ppm": "millionths", "_ppb": "thousand-millionths",
-                         "_days": "days", "_cny": "CNY", "_minutes": "minutes"}.items():  # fmt: skip
-        if column.endswith(ending):
-            return unit
-    return {"day": "days", "minute": "minutes"}.get(column, "")
