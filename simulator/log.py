@@ -143,6 +143,31 @@ class RunLog:
         self._census: list[np.ndarray] = []
         self._tables: dict[str, dict[str, np.ndarray]] = {}
 
+    @property
+    def traits(self) -> np.ndarray:
+        """Who the cardholders are, shape (n,), dtype TRAITS."""
+        return self.facts["traits"]
+
+    @property
+    def alive_at_start(self) -> np.ndarray:
+        """Whether the account was open on day 0, shape (n,)."""
+        return self.facts["alive_at_start"]
+
+    @property
+    def days(self) -> int:
+        """Number of decision days, counted from 0."""
+        return self.facts["days"]
+
+    @property
+    def run_out_days(self) -> int:
+        """Number of days that followed under the run-out policy."""
+        return self.facts["run_out_days"]
+
+    @property
+    def initially_permitted(self) -> np.ndarray:
+        """Reachable opt-ins on day 0 per channel, shape (channels,)."""
+        return self.facts["initially_permitted"]
+
     def append(self, events: Iterable[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None) -> None:
         """Add a day's events (any order), decisions, and census rows."""
         self._events.append(in_order(_join(list(events), EVENT)))

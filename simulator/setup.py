@@ -16,6 +16,7 @@ from cardarena.simulator.behaviour.parameters import parameter_record
 from cardarena.simulator.behaviour.person import new_people
 from cardarena.simulator.behaviour.randomness import SCENARIO, draw
 from cardarena.simulator.names import CHANNELS, N_CATEGORIES, N_CONTEXTS
+from cardarena.simulator.population.tables import tables
 from cardarena.simulator.rules import COMPLIANCE, MONEY, Rules
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ def make_people(traits: np.ndarray, rules: Rules) -> np.ndarray:
         ("wallet", "wallet_home"),
     ):
         people[field] = traits[trait]
+    # The published notice rates already hold what people think of a channel on average; left is who likes it more.
+    people["liking"] /= np.array([exp(float(x)) for x in tables("survey")[0]["channel_log_mean"]])
     # A response frailty of exactly zero has no logarithm; the gamma's lowest draws come near it.
     people["theta"] = np.maximum(people["theta"], 1e-3)
     dormant = traits["is_dormant"] == 1

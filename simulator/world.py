@@ -279,6 +279,7 @@ class World:
             run_out_days=after,
             initially_permitted=self._reachable(),
             offer_category=self.rules.offers["category"],
+            offer_names=tuple(self.catalogue.names),
             first_day=self.state.day,
         )
 

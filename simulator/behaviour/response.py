@@ -77,17 +77,20 @@ def attention(person, q, channel):
 
 
 @njit(cache=True)
-def notice_probability(person, channel, q, edge):
-    """Return the probability that a delivered contact is noticed: base x liking x attention x moment x not blind."""
+def notice_probability(person, offer, channel, q, edge):
+    """Return the probability that a delivered contact is noticed: base x liking x attention x not blind, then odds.
+
+    What is in the subject line counts too: a need, or an event of one's own just now, multiplies the odds.
+    """
     c = channel.channel
-    p = (
-        channel.p_notice
-        * person.liking[c]
-        * attention(person, q, c)
-        * (1.0 + q.moment_notice * edge)
-        * exp(-person.blindness)
-    )
-    return min(0.98, p)
+    p = min(0.95, channel.p_notice * person.liking[c] * attention(person, q, c) * exp(-person.blindness))
+    state = person.need[offer.category]
+    odds = 1.0 + q.moment_notice * edge
+    if state == NEED_ON:
+        odds += q.need_notice
+    elif state != NEED_OFF:
+        odds += 0.5 * q.need_notice
+    return p * odds / (1.0 + p * (odds - 1.0))
 
 
 @njit(cache=True)
@@ -315,7 +318,7 @@ def deliver(person, account, rules, today, seed, contact, minute, rows, n):
         return n
     is_refused = account.refused_day[c] >= 0 and account.permitted[c] == 0
     edge = moment_edge(person, q, day * 1440 + minute)
-    p_notice = notice_probability(person, channel, q, edge)
+    p_notice = notice_probability(person, offer, channel, q, edge)
     person.load[c] += channel.load
     _count(account, person, channel, offer.category, day)
     is_noticed = notices < p_notice
@@ -364,7 +367,7 @@ def expected_one_step(person, account, rules, day, minute, offer_code, channel_c
     offer, channel = rules.offers[offer_code], rules.channels[channel_code]
     k = offer.category
     edge = moment_edge(person, q, day * 1440 + minute)
-    p_notice = (1.0 - channel.p_fail) * notice_probability(person, channel, q, edge)
+    p_notice = (1.0 - channel.p_fail) * notice_probability(person, offer, channel, q, edge)
     p_click = click_probability(person, account, offer, channel, q, depth, edge)
     dose = (p_click * q.interest_click + (1.0 - p_click) * q.interest_notice) * channel.interest
     hazard = interest_hazard(person, q, k, dose * interest_effect(person, offer, q))
