@@ -9,8 +9,18 @@ import numpy as np
 import pandas as pd
 
 from cardarena.benchmarks.storage import read_json, read_parquet
+from cardarena.simulator import names
 from cardarena.simulator.errors import ResultsError
 
+LEVELS = {
+    "age": names.AGE_BANDS,
+    "gender": names.GENDERS,
+    "city_tier": names.CITY_TIERS,
+    "income": names.INCOME_BANDS,
+    "segment": names.SEGMENTS,
+    "channel": names.CHANNELS,
+    "rule": names.RULES,
+}
 RUN_COLUMNS = ["scenario", "policy", "league", "seed", "metric", "value", "finished"]
 
 
@@ -101,7 +111,12 @@ class ArenaFolder:
         ]
         if scenario is not None:
             rows = rows[rows["scenario"] == scenario]
-        levels = list(dict.fromkeys(rows["level"]))
+        # Tables on disk are sorted by name; people read age and income in their own order.
+        known = LEVELS.get(dimension, ())
+        found = list(dict.fromkeys(rows["level"]))
+        levels = [level for level in known if level in found] + [
+            level for level in found if level not in known
+        ]
         return rows.pivot_table(index="policy", columns="level", values="value", aggfunc="mean", sort=False)[
             levels
         ]
@@ -157,7 +172,7 @@ def _mean_over_seeds(path: Path, keys: list[str]) -> pd.DataFrame | None:
     words = [key for key in keys if key != "day"]
     try:
         # A daily series has millions of rows: words stay codes, and the mean is taken before anything becomes pandas.
-        table = pq.read_table(path, read_dictionary=words)
+        table = pq.read_table(path, read_dictionary=words).unify_dictionaries()
         missing = [key for key in [*keys, "value"] if key not in table.column_names]
         if missing:
             raise ResultsError(

@@ -216,6 +216,7 @@ def _leagues(standings: Standings) -> list[dict[str, Any]]:
 
 
 def _row(standings: Standings, one: Standing) -> dict[str, Any]:
+    digits = wording.digits_for(*(other.inv.mean for other in standings.ranked))
     where = len({breach.scenario for breach in one.breaches})
     n = len(standings.arena.scenarios)
     limits = "kept" if not one.breaches else f"broken, {where} of {n}" if n > 1 else "broken"
@@ -229,10 +230,10 @@ def _row(standings: Standings, one: Standing) -> dict[str, Any]:
         "colour": colour_of(one.policy, standings.arena.policies),
         "rank": one.rank,
         "below": not one.is_reference and one.rank is None,
-        "inv": wording.number(one.inv.mean),
-        "inv_span": "–" if one.policy == SILENT else wording.span(one.inv),
-        "gain": wording.number(one.gain.mean, sign=True) if one.gain and one.gain.n else "–",
-        "gain_span": wording.span(one.gain),
+        "inv": wording.number(one.inv.mean, digits),
+        "inv_span": "–" if one.policy == SILENT else wording.span(one.inv, digits),
+        "gain": wording.number(one.gain.mean, digits, sign=True) if one.gain and one.gain.n else "–",
+        "gain_span": wording.span(one.gain, digits),
         "clear": one.gain is not None and one.gain.is_clear,
         "cells": [
             (wording.share if is_share else wording.number)(one.metrics.get(metric, float("nan")), digits)

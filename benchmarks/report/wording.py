@@ -39,21 +39,32 @@ def number(value: float | None, digits: int = 1, *, sign: bool = False) -> str:
     return ("−" if value < 0 else "+" if sign else "") + text
 
 
+def digits_for(*values: float) -> int:
+    """Return how many decimals amounts of this size deserve: two below ten, one above.
+
+    Example:
+        >>> digits_for(3.2, -9.9), digits_for(3.2, -12.0)
+        (2, 1)
+    """
+    return 2 if max((abs(value) for value in values if math.isfinite(value)), default=0.0) < 10 else 1
+
+
 def money(value: float, *, sign: bool = False) -> str:
-    """Return an amount per head: `CNY 12.4`, `−CNY 3.0`.
+    """Return an amount per head.
 
     Example:
         >>> money(12.44), money(-3), money(3, sign=True)
-        ('CNY 12.4', '−CNY 3.0', '+CNY 3.0')
+        ('CNY 12.4', '−CNY 3.00', '+CNY 3.00')
     """
-    text = number(value, sign=sign)
+    text = number(value, digits_for(value), sign=sign)
     return f"{text[0]}CNY {text[1:]}" if text[0] in "−+" else f"CNY {text}"
 
 
-def span(estimate: Estimate | None, digits: int = 1) -> str:
-    """Return an interval as `1.2 to 3.4`, or a dash where there is none."""
+def span(estimate: Estimate | None, digits: int | None = None) -> str:
+    """Return an interval as `12.1 to 13.4`, or a dash where there is none."""
     if estimate is None or not estimate.has_interval:
         return "–"
+    digits = digits_for(estimate.low, estimate.high) if digits is None else digits
     if estimate.is_clear and min(abs(estimate.low), abs(estimate.high)) < 0.5 * 10**-digits:
         digits += 1  # an interval that leaves out zero must not read as if it began there
     return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
@@ -92,6 +103,11 @@ def winner_sentence(standings: Standings) -> str:
         return "Nobody wins: no policy finished its runs within the limits."
     first = ranked[0]
     n = len(standings.arena.scenarios)
+    if first.inv.mean <= 0:
+        return (
+            f"No ranked policy earns more than sending nothing; {first.policy} ({first.league} league) comes nearest, "
+            f"with {money(first.inv.mean)} a head of incremental net value."
+        )
     lead = standings.overall(first.policy, ranked[1].policy) if len(ranked) > 1 else None
     verb = "wins" if lead is None or lead.is_clear else "leads"
     text = f"{first.policy} ({first.league} league) {verb}"
@@ -165,14 +181,14 @@ def certainty_sentence(standings: Standings) -> str:
         for name in standings.arena.scenarios
     )
     n = len(standings.arena.scenarios)
-    where = f", ahead in {led} of {n} scenarios" if n > 1 else ""
+    where = f", ahead in {led} of {n} scenarios and" if n > 1 else ", ahead"
     if clear and n > 1 and 2 * led <= n:
         verdict += " on the mean, not scenario by scenario"
     sizes = [standings.detectable(name) for name in standings.arena.scenarios]
     sizes = [size for size in sizes if math.isfinite(size)]
     text = (
         f"The lead over {second.policy} {verdict}: 95 % interval {span(lead)}{where} "
-        f"and in {wins} of {pairs.size} paired runs."
+        f"in {wins} of {pairs.size} paired runs."
     )
     if sizes:
         size = money(sum(sizes) / len(sizes))

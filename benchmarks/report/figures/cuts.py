@@ -35,7 +35,7 @@ CHANNEL_COLOURS = {
 PLAIN = {
     "sms": "SMS",
     "in_app": "in-app",
-    "wecom": "enterprise WeChat",
+    "wecom": "WeCom",
     "ai_call": "AI call",
     "email": "e-mail",
     "branch_atm": "branch and ATM",
@@ -202,6 +202,15 @@ def draw_fairness(standings: Standings) -> Drawing | None:
         tables[label] = (people, value, touch)
     if not tables or not names:
         return None
+    gaining = {
+        name
+        for _, value, _ in tables.values()
+        for name in value.index
+        if np.isfinite(value.loc[[name]].to_numpy()).any()
+    }
+    names = [name for name in names if name in gaining]
+    if not names:
+        return None
     best = names[0]
     gaps = []
     for label, (people, value, _) in tables.items():
@@ -209,7 +218,8 @@ def draw_fairness(standings: Standings) -> Drawing | None:
             ratio = _relative(value, people, best)
             gaps += [(v, _group(label, level)) for level, v in ratio.items() if np.isfinite(v)]
     title = "Who gets the value and who gets the contacts"
-    if gaps:
+    # Where a group loses, shares of the value mean nothing to a reader.
+    if gaps and min(gaps)[0] >= 0:
         low, high = min(gaps), max(gaps)
         title = (
             f"{shorten(best)}: value leans to {high[1]}, {number(high[0], 2)} of parity, "
@@ -305,7 +315,7 @@ def _key(axes: Axes, entries: list[tuple[str, str]], height: float, lift: float 
     for text, colour in entries:
         axes.annotate("■ " + text, (0, 1), xycoords="axes fraction", xytext=(x, lift), textcoords="offset points",
                       fontsize=10.5, color=colour, va="bottom")  # fmt: skip
-        x += 6.6 * (len(text) + 3.4)
+        x += 6.3 * len(text) + 24
 
 
 def _first(standings: Standings, dimension: str, wished: tuple[str, ...]) -> str | None:

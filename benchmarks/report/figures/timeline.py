@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from cardarena.benchmarks.report.canvas import (
     GREY,
@@ -142,8 +143,10 @@ def _lines(
     room = 0.07 * max(high - low, 1e-6)
     axes.set_ylim(low - (0 if from_zero else room), high + room)
     axes.set_xlim(days[0], days[-1])
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     if percent:
-        axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f} %")
+        decimals = 0 if high - low > 0.04 else 1
+        axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.{decimals}f} %")
     else:
         axes.yaxis.set_major_formatter(lambda v, _: f"{v:,g}".replace("-", "−"))
     ends = [
@@ -170,7 +173,9 @@ def _phases(
             one.axvline(middle, color="#9a6b00", linewidth=1.1, linestyle=(0, (2, 2)), zorder=1.5)
     top = axes[0]
     if words and days and days < last:
-        for x, text in ((0.0, "decision days"), (float(days), "run-out under the caretaker")):
+        # In a short run the first name has no room beside the second.
+        first = "decision days" if days / last > 0.15 else ""
+        for x, text in ((0.0, first), (float(days), "run-out under the caretaker")):
             top.annotate(text, (x, 1), xycoords=("data", "axes fraction"), xytext=(5, 4), textcoords="offset points",
                          fontsize=10, color=SOFT, va="bottom")  # fmt: skip
     for i, (label, _, middle, _) in enumerate(arena.shocks(scenario)):

@@ -63,7 +63,7 @@ def _page(folder: Path) -> str:
 def test_first_screen_answers_four_questions(small: Path) -> None:
     text = " ".join(_Tags(_page(small)).text.split())
     assert "uplift (logged league)" in text.partition("By how much")[0]
-    assert re.search(r"\+CNY \d+\.\d a head over the status quo \(95 % interval", text)
+    assert re.search(r"\+CNY \d+\.\d+ a head over the status quo \(95 % interval", text)
     assert "How sureThe lead over" in text
     assert "Who broke a limit1 policy broke a limit and stands below the line, without a rank: blast" in text
 
@@ -141,6 +141,15 @@ def test_a_missing_table_is_said(
     write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, every_days=30)
     (tmp_path / f"{missing}.parquet").unlink()
     assert "not recorded in this arena" in _page_of(tmp_path)
+
+
+def test_row_groups_do_not_matter(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, every_days=30)
+    before = _page_of(tmp_path)
+    for name in ("series", "breakdown"):
+        table = pd.read_parquet(tmp_path / f"{name}.parquet")
+        table.to_parquet(tmp_path / f"{name}.parquet", index=False, row_group_size=37)
+    assert _page_of(tmp_path) == before
 
 
 def test_one_seed_has_no_intervals(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
