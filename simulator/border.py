@@ -115,7 +115,9 @@ def admit(
     offer, channel, depth, send = (
         x[sort] for x in (contacts.offer, contacts.channel, contacts.depth, contacts.minute)
     )
-    assert contacts.priority is not None and contacts.propensity is not None and contacts.candidates is not None
+    assert contacts.priority is not None
+    assert contacts.propensity is not None
+    assert contacts.candidates is not None
     n = holders.size
     ordinal = np.zeros(n, dtype=np.int64)
     _count_within(holders, ordinal)
@@ -129,7 +131,17 @@ def admit(
         send = np.full(n, rules.compliance["collide_minute"][0], dtype=np.int64)
     rule = np.zeros(n, dtype=np.int64)
     gate_contacts(
-        state.accounts, rules.offers, rules.channels, rules.compliance, holders, offer, channel, depth, day, send, rule
+        state.accounts,
+        rules.offers,
+        rules.channels,
+        rules.compliance,
+        holders,
+        offer,
+        channel,
+        depth,
+        day,
+        send,
+        rule,
     )
     physical = np.array([is_physical(r) for r in range(len(Rule))])[rule]
     blocked = (rule != 0) & (physical | (rules.compliance["audit"][0] == 0))

@@ -41,6 +41,6 @@ def use_own_cache() -> Path:
     if "numba" in sys.modules:
         from numba import config
 
-        config.CACHE_DIR = str(folder)
+        config.CACHE_DIR = str(folder)  # pyright: ignore[reportAttributeAccessIssue]
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     return folder

@@ -216,7 +216,9 @@ class Contacts:
     def __len__(self) -> int:
         return len(self.cardholder)
 
-    def checked(self, *, policy: str, n_cardholders: int, n_offers: int, n_channels: int, minute: int) -> "Contacts":
+    def checked(
+        self, *, policy: str, n_cardholders: int, n_offers: int, n_channels: int, minute: int
+    ) -> "Contacts":
         """Return the same contacts with exact dtypes, every row within range.
 
         Raises:
@@ -231,26 +233,34 @@ class Contacts:
             "depth": (self.depth, 0, len(DEPTHS) - 1),
             "minute": (self.minute, minute, 1439),
         }
-        whole = {name: _whole(policy, name, values, n, low, high) for name, (values, low, high) in bounds.items()}
+        whole = {
+            name: _whole(policy, name, values, n, low, high) for name, (values, low, high) in bounds.items()
+        }
         priority = _real(policy, "priority", self.priority, n, -np.inf, np.inf, 0.0)
         propensity = _real(policy, "propensity", self.propensity, n, 0.0, 1.0, 1.0)
         zero = np.flatnonzero(propensity == 0.0)
         if zero.size:
-            raise PolicyError(f"policy {policy!r}: contacts row {zero[0]}, column 'propensity': expected (0, 1], found 0")
+            raise PolicyError(
+                f"policy {policy!r}: contacts row {zero[0]}, column 'propensity': expected (0, 1], found 0"
+            )
         candidates = np.zeros(n, np.int64) if self.candidates is None else np.asarray(self.candidates)
         if candidates.shape != (n,) or candidates.dtype.kind not in "iu":
             raise PolicyError(
                 f"policy {policy!r}: column 'candidates': expected {n} whole numbers, "
                 f"found shape {candidates.shape} of {candidates.dtype}"
             )
-        return Contacts(**whole, priority=priority, propensity=propensity, candidates=candidates.astype(np.int64))
+        return Contacts(
+            **whole, priority=priority, propensity=propensity, candidates=candidates.astype(np.int64)
+        )
 
 
 def _column(policy: str, name: str, values: Any, n: int) -> np.ndarray:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise PolicyError(f"policy {policy!r}: column {name!r}: expected one number a row, found {error}") from None
+        raise PolicyError(
+            f"policy {policy!r}: column {name!r}: expected one number a row, found {error}"
+        ) from None
     if array.shape != (n,):
         raise PolicyError(
             f"policy {policy!r}: column {name!r}: expected length {n} (that of 'cardholder'), found shape {array.shape}"
@@ -260,7 +270,9 @@ def _column(policy: str, name: str, values: Any, n: int) -> np.ndarray:
     if array.dtype.kind == "f":
         bad = np.flatnonzero(np.isnan(array))
         if bad.size:
-            raise PolicyError(f"policy {policy!r}: contacts row {bad[0]}, column {name!r}: expected a number, found NaN")
+            raise PolicyError(
+                f"policy {policy!r}: contacts row {bad[0]}, column {name!r}: expected a number, found NaN"
+            )
     return array
 
 

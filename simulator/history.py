@@ -56,7 +56,9 @@ class HistoryRecorder:
         if not self._rows:
             return None
         holder = np.concatenate(self._rows).astype(np.int64)
-        day = np.concatenate([np.full(r.size, d, dtype=np.int64) for r, d in zip(self._rows, self._days, strict=True)])
+        day = np.concatenate(
+            [np.full(r.size, d, dtype=np.int64) for r, d in zip(self._rows, self._days, strict=True)]
+        )
         left_alone = np.concatenate(self._propensities)
         action = self._actions(log, holder, day)
         bought, value, opted_out = self._outcomes(log, holder, day)
@@ -96,7 +98,8 @@ class HistoryRecorder:
         wanted = day * self.n + holder
         arrived = contacts["status"] == 0
         delivered = np.isin(
-            wanted, contacts["decided_day"][arrived].astype(np.int64) * self.n + contacts["cardholder"][arrived]
+            wanted,
+            contacts["decided_day"][arrived].astype(np.int64) * self.n + contacts["cardholder"][arrived],
         )
         click = responses["action"] == 1
         clicked = np.isin(

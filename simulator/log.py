@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cardarena.simulator.behaviour.census import N_BINS, STATE_MEASURES
+from cardarena.simulator.behaviour.census import STATE_MEASURES as STATE_MEASURES
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.names import Kind
 from cardarena.simulator.rules import EVENT
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 #: Version of each table's columns; columns are append-only.
 SCHEMA_VERSION: Final = 1
 
-_KEYS: Final = {"day": "day", "cardholder": "cardholder", "bank": "bank", "ordinal": "ordinal", "minute": "minute"}
+_KEYS: Final = {
+    "day": "day",
+    "cardholder": "cardholder",
+    "bank": "bank",
+    "ordinal": "ordinal",
+    "minute": "minute",
+}
 _REFERENCE: Final = {"decided_day": "ref_day", "decided_ordinal": "ref_ordinal"}
 
 #: Per table: its kind, and its columns with the field of the event row that each comes from.
@@ -125,7 +131,9 @@ def in_order(rows: np.ndarray) -> np.ndarray:
     if rows.size < 2:
         return rows
     key = (
-        (rows["day"].astype(np.int64) + 4096 << 47) | (rows["cardholder"].astype(np.int64) << 16) | rows["ordinal"]
+        (rows["day"].astype(np.int64) + 4096 << 47)
+        | (rows["cardholder"].astype(np.int64) << 16)
+        | rows["ordinal"]
     )
     if np.all(key[1:] > key[:-1]):
         return rows
@@ -168,7 +176,9 @@ class RunLog:
         """Reachable opt-ins on day 0 per channel, shape (channels,)."""
         return self.facts["initially_permitted"]
 
-    def append(self, events: Iterable[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None) -> None:
+    def append(
+        self, events: Iterable[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None
+    ) -> None:
         """Add a day's events (any order), decisions, and census rows."""
         self._events.append(in_order(_join(list(events), EVENT)))
         if decisions is not None and decisions.size:
@@ -195,7 +205,9 @@ class RunLog:
                 ("state_daily", self._census, CENSUS),
             ):
                 rows = _join(parts, dtype)
-                self._tables[other] = {column: np.ascontiguousarray(rows[column]) for column in dtype.names or ()}
+                self._tables[other] = {
+                    column: np.ascontiguousarray(rows[column]) for column in dtype.names or ()
+                }
         return self._tables[name]
 
     def __getitem__(self, name: str) -> "pd.DataFrame":
@@ -249,6 +261,3 @@ def census_rows(day: int, census: np.ndarray) -> np.ndarray:
     rows = np.zeros(measures.size, dtype=CENSUS)
     rows["day"], rows["measure"], rows["bin"], rows["count"] = day, measures, bins, census[measures, bins]
     return rows
-
-
-assert len(STATE_MEASURES) <= np.iinfo(np.int16).max and N_BINS == 64

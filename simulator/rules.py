@@ -100,5 +100,7 @@ class Rules(NamedTuple):
     money: np.ndarray  # (1,) MONEY
     compliance: np.ndarray  # (1,) COMPLIANCE
     offers: np.ndarray  # (n offers,) bank.records.OFFER
-    standing: np.ndarray  # (categories,) OFFER: what a buyer gets who was not contacted; `offer` -1 if nothing public
+    standing: (
+        np.ndarray
+    )  # (categories,) OFFER: what a buyer gets who was not contacted; `offer` -1 if nothing public
     channels: np.ndarray  # (channels,) bank.records.CHANNEL

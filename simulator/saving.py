@@ -64,7 +64,9 @@ def load_world(path: Path, *, scheduler: str, threads: int) -> "World":
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ResultsError(f"{path.name}: expected a saved world, found {error}") from None
     if meta["version"] != SAVE_VERSION:
-        raise ResultsError(f"{path.name}: expected a world of version {SAVE_VERSION}, found {meta['version']}")
+        raise ResultsError(
+            f"{path.name}: expected a world of version {SAVE_VERSION}, found {meta['version']}"
+        )
     scenario = Scenario.model_validate_json(json.dumps(meta["scenario"]))
     state = WorldState(
         **{name[6:]: values for name, values in arrays.items() if name.startswith("state.")}, **meta["state"]

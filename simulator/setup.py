@@ -154,7 +154,9 @@ def make_people(traits: np.ndarray, rules: Rules) -> np.ndarray:
     share = np.zeros((n, N_CONTEXTS))
     _rates(traits["monthly_spend_fen"], traits["activity_frailty"], traits["contexts"], q, rate, share, scale)
     people["transaction_rate"], people["context_share"], people["ticket_scale"] = rate, share, scale
-    people["mean_ticket_scale"] = 100.0 * scale * exp(0.5 * float(q["ticket_sigma"]) * float(q["ticket_sigma"]))
+    people["mean_ticket_scale"] = (
+        100.0 * scale * exp(0.5 * float(q["ticket_sigma"]) * float(q["ticket_sigma"]))
+    )
     people["visit_rate"] = q["visit_rate"] * traits["has_app"] * np.minimum(traits["activity_frailty"], 3.0)
     people["branch_rate"] = q["branch_rate"]
     for k in range(N_CONTEXTS):
@@ -210,7 +212,13 @@ def make_accounts(traits: np.ndarray, scenario: "Scenario", key: int) -> np.ndar
     for field in ("marketing_consent", "personalisation_on", "partner_consent", "sensitive_consent"):
         accounts[field] = traits[field]
     accounts["tracked"] = 2 - traits["blocks_tracking"]
-    for field in ("last_contact_day", "last_click_day", "last_transaction_day", "last_visit_day", "last_purchase_day"):
+    for field in (
+        "last_contact_day",
+        "last_click_day",
+        "last_transaction_day",
+        "last_visit_day",
+        "last_purchase_day",
+    ):
         accounts[field] = NEVER
     population = scenario.population
     if population.new_share > 0.0:

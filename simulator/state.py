@@ -3,13 +3,16 @@
 Nothing lives across midnight in a generator. Between windows of a day the agenda carries what people still mean to do.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES
 from cardarena.simulator.behaviour.events import AGENDA_SIZE
 from cardarena.simulator.rules import PENDING
+
+
+_SCALARS = ("seed", "day", "spent_mfen")
 
 
 @dataclass
@@ -61,9 +64,5 @@ class WorldState:
 
     def copy(self) -> "WorldState":
         """Return an independent copy."""
-        return WorldState(
-            **{
-                f.name: value.copy() if isinstance(value := getattr(self, f.name), np.ndarray) else value
-                for f in fields(self)
-            }
-        )
+        arrays = {f.name: getattr(self, f.name).copy() for f in fields(self) if f.name not in _SCALARS}
+        return replace(self, **arrays)

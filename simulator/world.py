@@ -1,6 +1,5 @@
 """The world: one SimPy clock, windows between borders, and a state that can be copied, saved and sent."""
 
-
 from collections.abc import Callable, Generator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 import simpy
 
-from cardarena.simulator.behaviour import randomness as purposes
 from cardarena.simulator.bank.catalogue import Catalogue
 from cardarena.simulator.bank.economics import Economics, load_economics
 from cardarena.simulator.bank.features import FEATURES, feature_columns
 from cardarena.simulator.bank.gate import gate_column
+from cardarena.simulator.behaviour import randomness as purposes
 from cardarena.simulator.behaviour.parameters import parameter_names
 from cardarena.simulator.border import Admitted, ContactPrice, admit, drop_done
 from cardarena.simulator.calendar import Calendar
@@ -50,7 +49,9 @@ STAGES: Final = ("view", "decide", "compliance", "kernel", "log")
 class Sink(Protocol):
     """Whatever takes a day's rows: a `RunLog`, or a writer that streams them to disk."""
 
-    def append(self, events: Sequence[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None) -> None:
+    def append(
+        self, events: Sequence[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None
+    ) -> None:
         """Take the rows of one day."""
         ...
 
@@ -137,7 +138,10 @@ class World:
         traits = make_traits(key, n, scenario.population.mode)
         rules = make_rules(scenario, scenario.catalogue(), load_economics())
         state = WorldState.fresh(
-            key, -scenario.horizon.burn_in_days, make_people(traits, rules), make_accounts(traits, scenario, key)
+            key,
+            -scenario.horizon.burn_in_days,
+            make_people(traits, rules),
+            make_accounts(traits, scenario, key),
         )
         return cls(scenario, seed, traits, state, scheduler=scheduler, threads=threads)
 
@@ -212,7 +216,10 @@ class World:
                     on_day(before + day, horizon.burn_in_days)
 
             self.play(
-                policy, phase.days, sink=log if recorder is not None else None, on_day=tick,
+                policy,
+                phase.days,
+                sink=log if recorder is not None else None,
+                on_day=tick,
                 recorder=recorder if is_logged else None,
             )
             done += phase.days
@@ -241,6 +248,7 @@ class World:
             on_day: called with (days done, days in all).
             budget_mfen: marketing budget of these days, or -1.
             recorder: collects the logged history.
+            reset: False lets the policy go on with what it knows.
 
         Raises:
             PolicyError: the policy returned contacts that make no sense.
@@ -271,7 +279,9 @@ class World:
         """
         horizon = self.scenario.horizon
         days = horizon.days if days is None else days
-        after = 0 if run_out_policy is None else (horizon.run_out_days if run_out_days is None else run_out_days)
+        after = (
+            0 if run_out_policy is None else (horizon.run_out_days if run_out_days is None else run_out_days)
+        )
         log = RunLog(
             traits=self.traits,
             alive_at_start=self.state.people["alive"] == 1,
@@ -283,8 +293,12 @@ class World:
             first_day=self.state.day,
         )
 
-        def tick(before: int) -> Callable[[int, int], None] | None:
-            return None if on_day is None else lambda day, _: on_day(before + day, days + after)
+        def tick(before: int) -> Callable[[int, int], None]:
+            def tell(day: int, _: int) -> None:
+                if on_day is not None:
+                    on_day(before + day, days + after)
+
+            return tell
 
         budget = self.scenario.budget_mfen(self.n, days)
         self.play(policy, days, sink=log, on_day=tick(0), budget_mfen=budget)
@@ -378,7 +392,9 @@ class World:
                     break
                 left = -1 if budget_mfen < 0 else max(0, budget_mfen - spent)
                 if wants_feedback and step > 0:
-                    policy.learn(make_feedback(np.concatenate(unread) if unread else np.zeros(0, EVENT), self.view_id))
+                    policy.learn(
+                        make_feedback(np.concatenate(unread) if unread else np.zeros(0, EVENT), self.view_id)
+                    )
                     unread = []
                 admitted = self._decide(policy, today, border, left, days - step, recorder)
                 spent += admitted.spent_mfen
@@ -433,7 +449,13 @@ class World:
             minute=minute,
         )
         admitted = admit(
-            self.state, self.rules, checked, self.order, minute, policy=policy.name, budget_left_mfen=budget_left_mfen
+            self.state,
+            self.rules,
+            checked,
+            self.order,
+            minute,
+            policy=policy.name,
+            budget_left_mfen=budget_left_mfen,
         )
         if budget_left_mfen >= 0:
             pace = budget_left_mfen * max(1, policy.every_days) // max(1, days_left)
@@ -444,20 +466,38 @@ class World:
         return admitted
 
     def _view(
-        self, policy: Policy, today: np.ndarray, minute: int, budget_left_mfen: int, recorder: HistoryRecorder | None
+        self,
+        policy: Policy,
+        today: np.ndarray,
+        minute: int,
+        budget_left_mfen: int,
+        recorder: HistoryRecorder | None,
     ) -> View:
         state, rules, order = self.state, self.rules, self.order
         names = getattr(policy, "features", None) or FEATURES
         columns = feature_columns(state.accounts, order, today, names, self.threads)
         if recorder is not None and state.day >= -HISTORY_DAYS and state.day < -14:
-            whole = columns if names is FEATURES else feature_columns(state.accounts, order, today, None, self.threads)
+            whole = (
+                columns
+                if names is FEATURES
+                else feature_columns(state.accounts, order, today, None, self.threads)
+            )
             recorder.record(state.day, whole, order, getattr(policy, "held_out", None))
 
         def allowed(offer: int, channel: int, depth: int, at: int) -> np.ndarray:
             out = np.zeros(order.size, dtype=np.int8)
             gate_column(
-                state.accounts, order, rules.offers, rules.channels, rules.compliance, offer, channel, depth,
-                state.day, at, out,
+                state.accounts,
+                order,
+                rules.offers,
+                rules.channels,
+                rules.compliance,
+                offer,
+                channel,
+                depth,
+                state.day,
+                at,
+                out,
             )
             return out
 
@@ -471,6 +511,3 @@ class World:
             contact_price_mfen=self._price.price_mfen,
             truth=Truth(state, rules, order, minute) if policy.oracle else None,
         )
-
-
-

@@ -12,7 +12,14 @@ from numba import njit, prange
 
 from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.errors import UnknownNameError
-from cardarena.simulator.names import CATEGORIES, CHANNELS, N_CATEGORIES, N_CHANNELS, N_CONTEXTS, SPEND_CONTEXTS
+from cardarena.simulator.names import (
+    CATEGORIES,
+    CHANNELS,
+    N_CATEGORIES,
+    N_CHANNELS,
+    N_CONTEXTS,
+    SPEND_CONTEXTS,
+)
 
 #: Names of the columns, in order. `days_since_*` are capped at 400; money is in CNY.
 FEATURES: Final = (
@@ -184,7 +191,11 @@ def _fill_parallel(accounts, order, today, wanted, out, chunk):
 
 
 def feature_columns(
-    accounts: np.ndarray, order: np.ndarray, today: np.ndarray, names: Sequence[str] | None = None, threads: int = 1
+    accounts: np.ndarray,
+    order: np.ndarray,
+    today: np.ndarray,
+    names: Sequence[str] | None = None,
+    threads: int = 1,
 ) -> np.ndarray:
     """Return the columns `names` (all by default) of every account in view order, shape (columns, n), float32.
 

@@ -32,7 +32,7 @@ _SENSITIVE = int(Rule.SENSITIVE_CONSENT)
 @njit(cache=True)
 def is_physical(rule):
     """Say whether a contact cannot happen at all, so that even `audit` cannot let it through."""
-    return rule == _CLOSED or rule == _UNREACHABLE
+    return rule in (_CLOSED, _UNREACHABLE)
 
 
 @njit(cache=True)
@@ -48,7 +48,7 @@ def in_quiet_hours(minute, quiet_from, quiet_to):
 @njit(cache=True)
 def _uses_context(account, contexts):
     """Say whether the holder has ever spent on our card in one of these contexts."""
-    for k in range(account.context_spend_28d_fen.size):
+    for k in range(account.context_spend_28d_fen.size):  # noqa: SIM110 - compiled: a loop, no generator
         if (contexts >> k) & 1 and account.context_spend_28d_fen[k] > 0.0:
             return True
     return False
@@ -103,7 +103,11 @@ def gate(account, offer, channel, compliance, depth, day, minute):
         return _PARTNER
     if on[_PERSONALISATION_OFF] and depth > 0 and account.personalisation_on == 0:
         return _PERSONALISATION_OFF
-    if on[_SENSITIVE] and account.sensitive_consent == 0 and (depth == 2 or offer.needs_sensitive_consent == 1):
+    if (
+        on[_SENSITIVE]
+        and account.sensitive_consent == 0
+        and (depth == 2 or offer.needs_sensitive_consent == 1)
+    ):
         return _SENSITIVE
     if on[_QUIET] and in_quiet_hours(minute, channel.quiet_from_minute, channel.quiet_to_minute):
         return _QUIET

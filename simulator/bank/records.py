@@ -13,13 +13,19 @@ OFFER = np.dtype(
         ("dimension", np.int8),
         ("is_public", np.int8),  # 1: every buyer in the category gets it; 0: only who was contacted
         ("is_credit", np.int8),  # 1: creates credit (instalments), so it may move total demand
-        ("needs_explanation", np.int8),  # 1: the decision must be explainable (depth < individual, or explained)
+        (
+            "needs_explanation",
+            np.int8,
+        ),  # 1: the decision must be explainable (depth < individual, or explained)
         ("needs_partner_consent", np.int8),  # 1: built on partner data
         ("needs_sensitive_consent", np.int8),  # 1: built on transaction-level or location data
         ("incentive_fen", np.int64),  # subsidy to every taker
         ("merchant_share_ppm", np.int64),  # share of the subsidy that the merchant pays
         ("margin_fen", np.int64),  # fixed margin per take, before subsidy
-        ("margin_ppm", np.int64),  # margin on the amount, net of funding (interchange comes on top, from economics)
+        (
+            "margin_ppm",
+            np.int64,
+        ),  # margin on the amount, net of funding (interchange comes on top, from economics)
         ("credit_loss_ppm", np.int64),  # expected credit loss on the amount
         ("amount_fen", np.int64),  # median amount of a take
         ("amount_sigma", np.float64),  # sd of its log
@@ -106,7 +112,11 @@ ACCOUNT = np.dtype(
         ("last_visit_day", np.int32),
         ("category_purchases_112d", np.float64, (N_CATEGORIES,)),
         ("last_purchase_day", np.int32, (N_CATEGORIES,)),
-        ("precursor_7d", np.float64, (N_CATEGORIES,)),  # observable precursors of a need (searches, small related tickets)
+        (
+            "precursor_7d",
+            np.float64,
+            (N_CATEGORIES,),
+        ),  # observable precursors of a need (searches, small related tickets)
         ("instalment_balance_fen", np.float64),
         ("overdue", np.int8),
         ("complaints", np.int16),

@@ -74,6 +74,8 @@ def close_day(person, account, q, tomorrow):
     """Close the day that ends: each stock decays by one multiplication, or goes a step home; counters of the day reset.
 
     Args:
+        person: PERSON record.
+        account: ACCOUNT record.
         q: parameter record.
         tomorrow: number of the day that begins; its slots of the cap rings are cleared.
     """
@@ -189,6 +191,11 @@ def begin_day(person, account, rules, today, seed, neighbours_satisfaction):
     """Let needs and wallet move to this day. A closed account stays as it is.
 
     Args:
+        person: PERSON record.
+        account: ACCOUNT record.
+        rules: the scenario's rules.
+        today: TODAY record.
+        seed: world key.
         neighbours_satisfaction: yesterday's mean satisfaction of the neighbours (word of mouth), or -1.
     """
     q = rules.parameter[0]
@@ -330,7 +337,9 @@ def _plan_rare(person, account, rules, today, seed, agenda, n):
         n += 1
     if account.overdue == 1:
         person.expected_complaint_ppb[2] += to_int(q.complaint_collection * 1e9)
-        cost += q.complaint_collection * money.complaint_mfen[2] + q.default_rate * default_mfen(account, money)
+        cost += q.complaint_collection * money.complaint_mfen[2] + q.default_rate * default_mfen(
+            account, money
+        )
         if credit < q.complaint_collection:
             agenda[n] = agenda_item(1201, events.BACKGROUND_COMPLAINT, 2)
             n += 1
@@ -394,7 +403,9 @@ def _visit(person, account, rules, today, seed, minute, place, rows, n):
         account.last_visit_day = today.day
     if person.satisfaction < 0.5:
         return n
-    u, v, w, _ = draw(seed, person.cardholder, today.day, CARDHOLDER, randomness.CONSENT_CHANGE, 0, 0, 0, 0, 1)
+    u, v, w, _ = draw(
+        seed, person.cardholder, today.day, CARDHOLDER, randomness.CONSENT_CHANGE, 0, 0, 0, 0, 1
+    )
     if u < q.opt_in_rate:
         c = int(v * N_CHANNELS)
         if account.permitted[c] == 0 and account.refused_day[c] > NEVER:
@@ -417,7 +428,9 @@ def _visit(person, account, rules, today, seed, minute, place, rows, n):
 @njit(cache=True, forceinline=True)
 def _transact(person, account, rules, today, seed, minute, j, rows, n):
     q, money = rules.parameter[0], rules.money[0]
-    _, where, _, size = draw(seed, person.cardholder, today.day, CARDHOLDER, randomness.TRANSACTION, 0, 0, 0, 0, j)
+    _, where, _, size = draw(
+        seed, person.cardholder, today.day, CARDHOLDER, randomness.TRANSACTION, 0, 0, 0, 0, j
+    )
     context = context_of(person, where)
     amount = ticket_fen(person, q, context, size)
     person.all_spend_fen += amount
@@ -443,6 +456,11 @@ def happen(person, account, rules, today, seed, item, rows, n):
     """Let one agenda entry happen at its minute, or drop it; return the number of rows written so far.
 
     Args:
+        person: PERSON record.
+        account: ACCOUNT record.
+        rules: the scenario's rules.
+        today: TODAY record.
+        seed: world key.
         item: packed agenda entry, see `events.agenda_item`.
         rows: EVENT buffer.
         n: rows already in it.

@@ -103,13 +103,24 @@ def purchase_uniform(seed, person, day, category):
 
 
 @njit(cache=True)
-def buy(person, account, rules, seed, day, minute, category, is_organic, contact_day, contact_ordinal, rows, n):
+def buy(
+    person, account, rules, seed, day, minute, category, is_organic, contact_day, contact_ordinal, rows, n
+):
     """Let the person buy in a category on our card; return the number of rows.
 
     Args:
+        person: PERSON record.
+        account: ACCOUNT record.
+        rules: the scenario's rules.
+        seed: world key.
+        day: day of the world.
+        minute: minute of the day.
+        category: code of names.CATEGORIES.
         is_organic: whether the organic hazard made it (then an offer that is live is redeemed all the same).
         contact_day: day of the decision whose contact made it at once, or any number with `contact_ordinal` -1.
         contact_ordinal: ordinal of that decision, or -1.
+        rows: EVENT buffer.
+        n: rows already in it.
     """
     q = rules.parameter[0]
     money = rules.money[0]
@@ -122,7 +133,16 @@ def buy(person, account, rules, seed, day, minute, category, is_organic, contact
             offer.amount_fen * amount_scale(person, offer) * exp(offer.amount_sigma * normal_quantile(z))
         )
     value = to_int(margin_mfen(offer, amount, person.stress_left > 0, q, money))
-    row = write_row(rows, n, person, day, minute, KIND_RESPONSE, _ORGANIC if is_organic and not is_live else _PURCHASED, category)
+    row = write_row(
+        rows,
+        n,
+        person,
+        day,
+        minute,
+        KIND_RESPONSE,
+        _ORGANIC if is_organic and not is_live else _PURCHASED,
+        category,
+    )
     row.offer = offer.offer
     row.amount_fen = amount
     row.value_mfen = value

@@ -137,7 +137,11 @@ def annoyance_added(person, account, offer, channel, q, depth):
 @njit(cache=True)
 def complaint_probability(person, channel, q, is_refused):
     """Return the probability that a delivered contact makes the person complain; convex in annoyance."""
-    p = channel.p_complaint * power(1.0 + 3.0 * person.annoyance, q.complaint_power) * (1.6 - person.satisfaction)
+    p = (
+        channel.p_complaint
+        * power(1.0 + 3.0 * person.annoyance, q.complaint_power)
+        * (1.6 - person.satisfaction)
+    )
     if is_refused:
         p *= q.complaint_refused
     return min(0.5, p)
@@ -209,8 +213,17 @@ def _respond(person, account, rules, today, seed, contact, minute, edge, rows, n
     person.trust = max(0.0, person.trust - q.trust_overpersonal * over)
     person.live_offer[k] = contact.offer
     person.live_until[k] = day + int(q.redeem_days)
-    u, v, _, _ = draw(
-        seed, person.cardholder, contact.decided_day, CARDHOLDER, randomness.CLICK, 0, c, k, contact.channel_ordinal, 0
+    u, _, _, _ = draw(
+        seed,
+        person.cardholder,
+        contact.decided_day,
+        CARDHOLDER,
+        randomness.CLICK,
+        0,
+        c,
+        k,
+        contact.channel_ordinal,
+        0,
     )
     if u < p_click:
         row = write_row(rows, n, person, day, minute, KIND_RESPONSE, _CLICKED, k)
@@ -220,8 +233,12 @@ def _respond(person, account, rules, today, seed, contact, minute, edge, rows, n
         account.clicks_28d += 1.0
         account.category_clicks_28d[k] += 1.0
         account.last_click_day = day
-        return _engage(person, account, rules, offer, channel, contact, seed, day, minute, q.interest_click, rows, n)
-    return _engage(person, account, rules, offer, channel, contact, seed, day, minute, q.interest_notice, rows, n)
+        return _engage(
+            person, account, rules, offer, channel, contact, seed, day, minute, q.interest_click, rows, n
+        )
+    return _engage(
+        person, account, rules, offer, channel, contact, seed, day, minute, q.interest_notice, rows, n
+    )
 
 
 @njit(cache=True)
@@ -287,6 +304,11 @@ def deliver(person, account, rules, today, seed, contact, minute, rows, n):
     """Deliver one contact at its minute: check every rule again, then let it work; return the number of rows.
 
     Args:
+        person: PERSON record.
+        account: ACCOUNT record.
+        rules: the scenario's rules.
+        today: TODAY record.
+        seed: world key.
         contact: PENDING record; its `state` becomes 1.
         minute: minute of today.
         rows: EVENT buffer.
@@ -309,7 +331,16 @@ def deliver(person, account, rules, today, seed, contact, minute, rows, n):
         return n
     cost = channel.cost_mfen + (money.fine_mfen[rule] if rule != 0 else 0)
     fails, notices, _, _ = draw(
-        seed, person.cardholder, contact.decided_day, CARDHOLDER, randomness.DELIVERY, 0, c, 0, contact.channel_ordinal, 0
+        seed,
+        person.cardholder,
+        contact.decided_day,
+        CARDHOLDER,
+        randomness.DELIVERY,
+        0,
+        c,
+        0,
+        contact.channel_ordinal,
+        0,
     )
     if fails < channel.p_fail or (today.outage >> c) & 1:
         row.code = _FAILED
@@ -347,7 +378,11 @@ def expire(person, rules, today, contacts, low, high, rows, n):
     for j in range(low, high):
         contact = contacts[j]
         channel = rules.channels[contact.channel]
-        if contact.state == 0 and channel.at_visit > 0 and today.day - contact.decided_day >= channel.expires_days:
+        if (
+            contact.state == 0
+            and channel.at_visit > 0
+            and today.day - contact.decided_day >= channel.expires_days
+        ):
             contact.state = 1
             row = write_row(rows, n, person, today.day, 0, KIND_CONTACT, 3, 0)
             row.offer, row.channel, row.depth = contact.offer, contact.channel, contact.depth
@@ -388,7 +423,9 @@ def expected_one_step(person, account, rules, day, minute, offer_code, channel_c
     relevant = relevance(person, offer)
     share = p_notice + (1.0 - p_notice) * q.annoyance_unnoticed
     later = person.annoyance + share * annoyance_added(person, account, offer, channel, q, depth)
-    p_complaint = channel.p_complaint * power(1.0 + 3.0 * later, q.complaint_power) * (1.6 - person.satisfaction)
+    p_complaint = (
+        channel.p_complaint * power(1.0 + 3.0 * later, q.complaint_power) * (1.6 - person.satisfaction)
+    )
     p_out = opt_out_probability(person, channel, q, relevant)
     return (
         value

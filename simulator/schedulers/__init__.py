@@ -16,7 +16,13 @@ class Scheduler(Protocol):
     """What the world asks of a scheduler: advance everybody through one window, and hand back the rows."""
 
     def window(
-        self, clock: simpy.Environment, state: WorldState, rules: Rules, today: np.ndarray, start: int, end: int
+        self,
+        clock: simpy.Environment,
+        state: WorldState,
+        rules: Rules,
+        today: np.ndarray,
+        start: int,
+        end: int,
     ) -> simpy.Event:
         """Advance to minute `end` of today; the event's value is the list of EVENT arrays."""
         ...

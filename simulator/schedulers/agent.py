@@ -100,7 +100,16 @@ class Cardholder:
         s = self.state
         self._keep(
             _deliver(
-                s.people, s.accounts, self.i, self.rules, self.today, self.seed, s.pending, j, minute, self._buffer
+                s.people,
+                s.accounts,
+                self.i,
+                self.rules,
+                self.today,
+                self.seed,
+                s.pending,
+                j,
+                minute,
+                self._buffer,
             )
         )
 
@@ -172,7 +181,13 @@ class AgentScheduler:
         self.kind = _KINDS[cardholder_kind]
 
     def window(
-        self, clock: simpy.Environment, state: WorldState, rules: Rules, today: np.ndarray, start: int, end: int
+        self,
+        clock: simpy.Environment,
+        state: WorldState,
+        rules: Rules,
+        today: np.ndarray,
+        start: int,
+        end: int,
     ) -> simpy.Event:
         """Advance everybody to minute `end`; see `schedulers.Scheduler`."""
         n = state.people.size

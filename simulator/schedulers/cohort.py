@@ -87,7 +87,9 @@ def _chunks(first, last, step, state, contacts, starts, rules, today, seed, star
         a = first + t * step
         b = min(last, a + step)
         if a < b:
-            counts[t] = _chunk(a, b, state, contacts, starts, rules, today, seed, start, end, rows[t], census[t])
+            counts[t] = _chunk(
+                a, b, state, contacts, starts, rules, today, seed, start, end, rows[t], census[t]
+            )
         else:
             counts[t] = 0
 
@@ -107,11 +109,17 @@ class CohortScheduler:
                 f"the cohort scheduler runs compiled cardholders only; "
                 f"kind {cardholder_kind!r} needs `--scheduler agent`"
             )
-        self.threads = max(1, min(threads, numba.config.NUMBA_NUM_THREADS))  # pyright: ignore[reportAttributeAccessIssue]
+        self.threads = max(1, min(threads, numba.get_num_threads()))
         self._rows = np.zeros((0, 0), dtype=EVENT)
 
     def window(
-        self, clock: simpy.Environment, state: WorldState, rules: Rules, today: np.ndarray, start: int, end: int
+        self,
+        clock: simpy.Environment,
+        state: WorldState,
+        rules: Rules,
+        today: np.ndarray,
+        start: int,
+        end: int,
     ) -> simpy.Event:
         """Advance everybody to minute `end`; see `schedulers.Scheduler`."""
         return clock.timeout(end - start, value=self._advance(state, rules, today, start, end))
@@ -130,7 +138,14 @@ class CohortScheduler:
         starts = np.searchsorted(contacts["cardholder"], np.arange(n + 1))
         parallel = self.threads > 1 and n >= PARALLEL_FROM
         threads = self.threads if parallel else 1
-        arrays = (state.people, state.accounts, state.agenda, state.agenda_length, state.agenda_next, state.mood)
+        arrays = (
+            state.people,
+            state.accounts,
+            state.agenda,
+            state.agenda_length,
+            state.agenda_next,
+            state.mood,
+        )
         busiest = int(np.max(np.diff(starts[:: min(CHUNK, n)], append=starts[-1]), initial=0))
         rows = self._buffer(threads, min(CHUNK, n), busiest)
         census = np.zeros((threads, N_MEASURES, N_BINS), dtype=np.int64)
@@ -143,7 +158,20 @@ class CohortScheduler:
             last = min(n, first + CHUNK * threads)
             if parallel:
                 _chunks(
-                    first, last, CHUNK, arrays, contacts, starts, rules, today, seed, start, end, rows, census, counts
+                    first,
+                    last,
+                    CHUNK,
+                    arrays,
+                    contacts,
+                    starts,
+                    rules,
+                    today,
+                    seed,
+                    start,
+                    end,
+                    rows,
+                    census,
+                    counts,
                 )
             else:
                 counts[0] = _chunk(
