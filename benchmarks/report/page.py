@@ -75,7 +75,12 @@ def write_report(folder: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": wording.number, "share": wording.share, "formula": html_of}
+    environment.filters |= {
+        "number": wording.number,
+        "share": wording.share,
+        "formula": html_of,
+        "unbroken": wording.unbroken,
+    }
     page = environment.get_template("report.html").render(
         **_content(arena, standings),
         figures=figures,
@@ -234,7 +239,7 @@ def _row(standings: Standings, one: Standing) -> dict[str, Any]:
         "inv_span": "–" if one.policy == SILENT else wording.span(one.inv, digits),
         "gain": wording.number(one.gain.mean, digits, sign=True) if one.gain and one.gain.n else "–",
         "gain_span": wording.span(one.gain, digits),
-        "clear": one.gain is not None and one.gain.is_clear,
+        "is_clear": one.gain is not None and one.gain.is_clear,
         "cells": [
             (wording.share if is_share else wording.number)(one.metrics.get(metric, float("nan")), digits)
             for metric, _, digits, is_share in COLUMNS

@@ -14,13 +14,21 @@ LEAGUES = {
 }
 
 
-# metric, clause with its own value and the status quo's, decimals, whether it is a share
+# metric, clause with its own value and the status quo's, decimals, whether it is a share, whether higher is better
 CLAUSES = (
-    ("contacts_per_head_month", "sends {} contacts a head and month ({})", 1, False),
-    ("marketing_complaints_expected", "draws {} complaints per 1,000 holders and month ({})", 1, False),
-    ("fatigue_mean", "leaves a mean fatigue of {} ({})", 2, False),
-    ("permissions_kept", "keeps {} of its permissions ({})", 0, True),
-    ("real_share", "{} of its sales would not have happened anyway ({})", 0, True),
+    ("contacts_per_head_month", "sends {} contacts a head and month ({})", 1, False, None),
+    (
+        "marketing_complaints_expected",
+        "draws {} complaints per 1,000 holders and month ({})",
+        2,
+        False,
+        False,
+    ),
+    ("opt_outs_expected", "loses {} permissions per 1,000 holders and month ({})", 1, False, False),
+    ("fatigue_mean", "leaves a mean fatigue of {} ({})", 2, False, False),
+    ("permissions_kept", "keeps {} of its permissions ({})", 0, True, True),
+    ("click_rate", "has {} of its contacts clicked ({})", 1, True, True),
+    ("real_share", "makes {} of its sales where none would have happened ({})", 0, True, True),
 )
 
 
@@ -226,7 +234,11 @@ def limits_sentence(standings: Standings, titles: dict[str, str]) -> str:
 
 
 def why(one: Standing, base: Standing | None) -> str:
-    """Say in one sentence what a policy does differently from the status quo, largest difference first."""
+    """Say in one sentence what a policy does differently from the status quo: what speaks for its place, then against.
+
+    What is better than the status quo speaks for a policy that earns more than it, and what is worse for one that earns
+    less or broke a limit.
+    """
     if base is None or one is base:
         return ""
     mine, theirs = dict(one.metrics), dict(base.metrics)
@@ -234,19 +246,31 @@ def why(one: Standing, base: Standing | None) -> str:
         gross, extra = values.get("conversion_gross"), values.get("conversion_incremental")
         if gross and extra is not None:
             values["real_share"] = extra / gross
-    clauses: list[tuple[float, str]] = []
-    for metric, text, digits, is_share in CLAUSES:
+    is_good = one.keeps_limits and one.gain is not None and one.gain.mean > 0
+    speaks_for: list[tuple[float, str]] = []
+    against: list[tuple[float, str]] = []
+    for metric, text, digits, is_share, higher_is_better in CLAUSES:
         a, b = mine.get(metric), theirs.get(metric)
         if a is None or b is None or not (math.isfinite(a) and math.isfinite(b)):
             continue
         shown = [share(v, digits) if is_share else number(v, digits) for v in (a, b)]
         weight = abs(a - b) / max(abs(a), abs(b), 1e-9)
         if weight > 0.03 and shown[0] != shown[1]:
-            clauses.append((weight, text.format(*shown)))
-    chosen = [text for _, text in sorted(clauses, key=lambda pair: -pair[0])[:3]]
-    if chosen:
-        chosen[0] = chosen[0].replace("(", "(status quo ", 1)
-    return f"{listed(chosen)}." if chosen else ""
+            fits = higher_is_better is None or (higher_is_better == (a > b)) == is_good
+            (speaks_for if fits else against).append((weight, text.format(*shown)))
+    chosen = [text for _, text in sorted(speaks_for, key=lambda pair: -pair[0])[:3]]
+    but = [
+        text for weight, text in sorted(against, key=lambda pair: -pair[0])[:1] if weight > 0.25 or not chosen
+    ]
+    if not chosen and not but:
+        return ""
+    text = f"{listed(chosen)}{', though it ' if chosen and but else ''}{listed(but)}."
+    return text.replace("(", "(status quo ", 1)
+
+
+def unbroken(text: str) -> str:
+    """Return text in which no line may break between an amount and its unit."""
+    return text.replace(" %", "\u00a0%").replace("CNY ", "CNY\u00a0")
 
 
 def league_note(league: str) -> str:

@@ -72,8 +72,8 @@ def draw(standings: Standings) -> Drawing | None:
     return Drawing(
         "ranks_over_scenarios",
         title,
-        "A rank is worth claiming where its cell is dark in every column and the runner-up's is not ringed. All "
-        "leagues stand together here. Last line: the smallest paired difference to the status quo that the seeds would find in "
+        "A rank is worth claiming where its cell is dark in every column and the runner-up's is not ringed; all leagues "
+        "stand together here. Last line: the smallest paired difference to the status quo that the seeds would find in "
         "eight cases of ten.",
         figure,
     )

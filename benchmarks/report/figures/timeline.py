@@ -48,7 +48,7 @@ def draw_value(standings: Standings, scenario: str) -> Drawing | None:
     rows = 1 if asset.empty else 2
     cells = grid(
         figure, rows, 1, bottom + 0.45 / height, top - 0.28 / height,
-        left=0.055, right=0.845, height_ratios=[1.75, 1][:rows], hspace=0.12,
+        left=0.055, right=0.83, height_ratios=[1.75, 1][:rows], hspace=0.12,
     )  # fmt: skip
     upper = bare(figure.add_subplot(cells[0, 0]), lines="y")
     _lines(upper, standings, value, scenario, zero=True)
@@ -91,7 +91,7 @@ def draw_fatigue(standings: Standings) -> Drawing | None:
         "Mean over seeds.",
     )
     cells = grid(
-        figure, 1, len(both), bottom + 0.5 / height, top - 0.5 / height, left=0.045, right=0.845, wspace=0.5
+        figure, 1, len(both), bottom + 0.5 / height, top - 0.5 / height, left=0.045, right=0.83, wspace=0.55
     )
     for i, (name, lines) in enumerate(both):
         days = arena.days(scenario)

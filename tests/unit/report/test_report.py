@@ -211,3 +211,16 @@ def test_ranks_come_from_the_default_dial_only(
     runs.loc[runs["dial"].notna() & (runs["metric"] == "inv_expected"), "value"] = 1e6
     runs.to_parquet(tmp_path / "runs.parquet", index=False)
     assert _page_of(tmp_path).partition('<section id="deciding"')[0] == before
+
+
+def test_only_what_is_clear_of_zero_is_bold(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=3, every_days=30)
+    runs = pd.read_parquet(tmp_path / "runs.parquet")
+    mine = (runs["policy"] == "uplift") & (runs["metric"] == "inv_expected") & runs["dial"].isna()
+    base = (runs["policy"] == "status_quo") & (runs["metric"] == "inv_expected") & runs["dial"].isna()
+    gains = {"clear": [5.0, 5.1, 5.2], "unclear": [-40.0, 1.0, 60.0]}
+    for word, values in gains.items():
+        runs.loc[mine, "value"] = runs.loc[base, "value"].to_numpy() + values
+        runs.to_parquet(tmp_path / "runs.parquet", index=False)
+        row = _page_of(tmp_path).partition("</span>uplift</td>")[2].partition("</tr>")[0]
+        assert ('<td class="clear">' in row) == (word == "clear")

@@ -83,3 +83,14 @@ def test_an_unfinished_run_costs_the_rank(folder: Path) -> None:
     assert uplift is not None
     assert uplift.rank is None
     assert uplift.failures == [("baseline", 2, "PolicyError: too slow")]
+
+
+def test_reasons_fit_the_place(folder: Path) -> None:
+    standings = Standings(read_folder(folder))
+    base, uplift, blast = (standings.of(name) for name in ("status_quo", "uplift", "blast"))
+    assert base is not None
+    assert uplift is not None
+    assert blast is not None
+    assert "complaints" in wording.why(uplift, base).partition("though")[0]
+    assert "complaints" in wording.why(blast, base).partition("though")[0]
+    assert wording.why(base, base) == ""
