@@ -153,7 +153,7 @@ class StreamedLog:
     """
 
     #: Days that may wait for the disk before the world does: what bounds memory.
-    _WAITING_DAYS: Final = 2
+    _WAITING_DAYS: Final = 1
 
     def __init__(self, folder: Path) -> None:
         from cardarena.simulator.parquet import ColumnWriter

@@ -5,6 +5,7 @@ import faulthandler
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import threading
 import time
@@ -19,6 +20,10 @@ from cardarena.simulator.errors import CardArenaError
 _NOTE_SECONDS: Final = 0.25
 #: Errors of the machine: retrying another policy would meet them too.
 _DISK_ERRORS: Final = {"ENOSPC", "EDQUOT", "EROFS", "EIO"}
+
+
+#: The folders of an absolute path: where somebody's files lie is not for a published table.
+_FOLDERS: Final = re.compile(r"(?<![\w.:/])/(?:[^\s'\":,()/]+/)+")
 
 
 class Tell(Protocol):
@@ -72,7 +77,7 @@ def reason_of(error: BaseException) -> str:
     The user's own code is what lies neither in this package nor among installed packages; where there is none, it is
     the last frame of a policy of this package, and else the last one of this package.
     """
-    message = " ".join(str(error).split())
+    message = _FOLDERS.sub("", " ".join(str(error).split()))
     text = f"{type(error).__name__}: {message[:500]}" if message else type(error).__name__
     place = _place(error)
     return f"{text} ({place})" if place else text

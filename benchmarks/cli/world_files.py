@@ -144,7 +144,9 @@ def cardholder_file(world: Any) -> "pd.DataFrame":
         ("city_tier", names.CITY_TIERS),
         ("income_band", names.INCOME_BANDS),
     ):
-        columns[name] = pd.Categorical.from_codes(accounts[name].astype("int64"), list(words))
+        columns[name] = pd.Categorical.from_codes(
+            accounts[name].astype("int64"), dtype=pd.CategoricalDtype(list(words), ordered=True)
+        )
     columns |= {name: accounts[name] for name in ("tenure_days", "limit_fen")}
     flags = ("is_open", "marketing_consent", "personalisation_on", "partner_consent", "sensitive_consent")
     columns |= {name: accounts[name] == 1 for name in flags if name in accounts.dtype.names}

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -7,13 +8,13 @@ from cardarena.benchmarks.arena.schedule import Schedule
 from cardarena.simulator.errors import CardArenaError, PolicyError, UnknownNameError
 
 
-def _plan(**changes: object) -> Plan:
-    settings = {
+def _plan(**changes: Any) -> Plan:
+    settings: dict[str, Any] = {
         "scenarios": (Entry("a", "a"), Entry("b", "b")),
         "policies": (Entry("p", "p", dials=(1.0, 2.0)), Entry("q", "q")),
         "n_seeds": 3,
     }
-    return Plan(**{**settings, **changes})  # type: ignore[arg-type]
+    return Plan(**{**settings, **changes})
 
 
 def test_the_matrix_has_every_run_once_and_curves_only_on_the_first_scenario() -> None:
@@ -81,6 +82,7 @@ def test_two_workers_prepare_two_worlds_stay_in_them_and_then_help_each_other() 
     schedule.prepared(a)
     schedule.prepared(b)
     own = schedule.next_for(b.group)
+    assert own is not None
     assert own == Task("b", 1, "x")
     assert schedule.next_for(b.group) == Task("a", 1, "x")
     assert schedule.ended(own)
