@@ -205,7 +205,7 @@ def safe_name(name: str) -> str:
         >>> safe_name("tight_budget")
         'tight_budget'
         >>> safe_name("../mine.py:Mine")
-        'mine.py_Mine-0d3ad153'
+        'mine.py_Mine-18e4dc54'
     """
     if _SAFE.fullmatch(name) and not name.endswith("."):
         return name
