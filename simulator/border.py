@@ -70,6 +70,14 @@ def _block(people, holders, offer, channel, depth, rule, ordinal, day, minute, c
         person.expected_mfen -= cost
 
 
+def _count_earlier(before: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Return how often each key stands among those of the decisions before, shape (keys,)."""
+    if before.size == 0:
+        return np.zeros(keys.size, dtype=np.int64)
+    before = np.sort(before)
+    return np.searchsorted(before, keys, side="right") - np.searchsorted(before, keys, side="left")
+
+
 def _costs(rules: Rules, channel: np.ndarray) -> np.ndarray:
     """Return what each contact commits of the budget: the attempt, and the talk if it is expected to take place."""
     table = rules.channels
@@ -93,6 +101,7 @@ def admit(
     *,
     policy: str,
     budget_left_mfen: int,
+    earlier: np.ndarray,
 ) -> Admitted:
     """Check a decision against every rule and put what passes on its way.
 
@@ -104,6 +113,7 @@ def admit(
         minute: minute of the decision.
         policy: its name, for messages.
         budget_left_mfen: what may still be spent, or -1.
+        earlier: today's decisions so far; ordinals go on behind theirs.
 
     Raises:
         PolicyError: more than `MAX_CONTACTS_PER_PERSON` contacts to one person.
@@ -121,6 +131,7 @@ def admit(
     n = holders.size
     ordinal = np.zeros(n, dtype=np.int64)
     _count_within(holders, ordinal)
+    ordinal += _count_earlier(earlier["cardholder"].astype(np.int64), holders)
     if n and ordinal.max() >= MAX_CONTACTS_PER_PERSON:
         row = int(sort[ordinal.argmax()])
         raise PolicyError(
@@ -169,7 +180,7 @@ def admit(
         ("passed", ~blocked),
     ):
         decisions[field] = values
-    _send(state, rules, decisions[~blocked])
+    _send(state, rules, decisions[~blocked], earlier[earlier["passed"] == 1])
     return Admitted(
         decisions=decisions,
         events=_write_blocked(state, rules, decisions[blocked], minute),
@@ -178,7 +189,7 @@ def admit(
     )
 
 
-def _send(state: WorldState, rules: Rules, sent: np.ndarray) -> None:
+def _send(state: WorldState, rules: Rules, sent: np.ndarray, earlier: np.ndarray) -> None:
     """Join the admitted decisions to the contacts on their way."""
     n = sent.size
     if n == 0:
@@ -188,6 +199,7 @@ def _send(state: WorldState, rules: Rules, sent: np.ndarray) -> None:
     run = holders[by_channel] * 256 + channel[by_channel]
     counted = np.zeros(n, dtype=np.int64)
     _count_within(run, counted)
+    counted += _count_earlier(earlier["cardholder"].astype(np.int64) * 256 + earlier["channel"], run)
     channel_ordinal = np.empty(n, dtype=np.int64)
     channel_ordinal[by_channel] = counted
     due = np.zeros(n, dtype=np.int64)

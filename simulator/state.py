@@ -11,7 +11,6 @@ from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES
 from cardarena.simulator.behaviour.events import AGENDA_SIZE
 from cardarena.simulator.rules import PENDING
 
-
 _SCALARS = ("seed", "day", "spent_mfen")
 
 

@@ -1,31 +1,27 @@
 """The world: one SimPy clock, windows between borders, and a state that can be copied, saved and sent."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Final
 
 import numpy as np
 import simpy
 
 from cardarena.simulator.bank.catalogue import Catalogue
 from cardarena.simulator.bank.economics import Economics, load_economics
-from cardarena.simulator.bank.features import FEATURES, feature_columns
-from cardarena.simulator.bank.gate import gate_column
+from cardarena.simulator.bank.features import FEATURES
 from cardarena.simulator.behaviour import randomness as purposes
 from cardarena.simulator.behaviour.parameters import parameter_names
-from cardarena.simulator.border import Admitted, ContactPrice, admit, drop_done
 from cardarena.simulator.calendar import Calendar
-from cardarena.simulator.contracts import Brief, History, Policy, View
-from cardarena.simulator.errors import CardArenaError, PolicyError
-from cardarena.simulator.feedback import make_feedback
+from cardarena.simulator.contracts import Brief, History, Policy
+from cardarena.simulator.errors import CardArenaError
 from cardarena.simulator.history import HistoryRecorder
-from cardarena.simulator.log import RunLog, census_rows
+from cardarena.simulator.log import RunLog
 from cardarena.simulator.names import CATEGORIES, CHANNELS
-from cardarena.simulator.oracle import Truth
+from cardarena.simulator.play import HISTORY_DAYS, Play, Sink
 from cardarena.simulator.population.generate import traits as make_traits
-from cardarena.simulator.rules import EVENT, TODAY, Rules
+from cardarena.simulator.rules import TODAY, Rules
 from cardarena.simulator.scenario import Scenario, drawn_day, load_scenario
 from cardarena.simulator.schedulers import make_scheduler
 from cardarena.simulator.setup import (
@@ -39,21 +35,7 @@ from cardarena.simulator.setup import (
 )
 from cardarena.simulator.state import WorldState
 
-#: Days before day 0 from which the burn-in's decisions join the logged history (their outcomes need 14 days).
-HISTORY_DAYS: Final = 150
-#: Version of a saved world's layout.
-SAVE_VERSION: Final = 1
 STAGES: Final = ("view", "decide", "compliance", "kernel", "log")
-
-
-class Sink(Protocol):
-    """Whatever takes a day's rows: a `RunLog`, or a writer that streams them to disk."""
-
-    def append(
-        self, events: Sequence[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None
-    ) -> None:
-        """Take the rows of one day."""
-        ...
 
 
 class World:
@@ -105,7 +87,6 @@ class World:
         self.view_id = np.argsort(self.order)
         self.history = history
         self.timing = dict.fromkeys(STAGES, 0.0)
-        self._price = ContactPrice(0)
 
     @classmethod
     def create(
@@ -253,11 +234,11 @@ class World:
         Raises:
             PolicyError: the policy returned contacts that make no sense.
         """
+        play = Play(self, policy, sink=sink, on_day=on_day, budget_mfen=budget_mfen, recorder=recorder)
         if reset:
             policy.reset(self._brief(policy, days, budget_mfen), policy_seed(self.state.seed))
         clock = simpy.Environment()
-        done = clock.process(self._clock(clock, policy, days, sink, on_day, budget_mfen, recorder))
-        clock.run(until=done)
+        clock.run(until=clock.process(play.days(clock, days)))
 
     def run(
         self,
@@ -333,9 +314,7 @@ class World:
             history=self.history if policy.league in ("logged", "simulator") else None,
         )
 
-    # --- the clock
-
-    def _today(self, day: int) -> np.ndarray:
+    def today(self, day: int) -> np.ndarray:
         """Return the record of a day: the calendar's, and what shocks do to it."""
         today = np.zeros(1, dtype=TODAY)
         record = self.calendar.day_table(day, 1)[0]
@@ -358,156 +337,3 @@ class World:
             else:
                 today["trust_drop"] += shock.trust_drop
         return today
-
-    def _clock(
-        self,
-        clock: simpy.Environment,
-        policy: Policy,
-        days: int,
-        sink: Sink | None,
-        on_day: Callable[[int, int], None] | None,
-        budget_mfen: int,
-        recorder: HistoryRecorder | None,
-    ) -> Generator[simpy.Event, Any, None]:
-        """Advance border by border: midnight, the policy's minute, midnight."""
-        state = self.state
-        self._price = ContactPrice(int(self.rules.channels["cost_mfen"].max()))
-        spent = 0
-        wants_feedback = bool(getattr(policy, "wants_feedback", True))
-        unread: list[np.ndarray] = []
-        minute = policy.decide_minute
-        for step in range(days):
-            today = self._today(state.day)
-            state.census[:] = 0
-            decides = step % max(1, policy.every_days) == 0
-            events: list[np.ndarray] = []
-            decisions = None
-            borders = (minute,) if decides else ()
-            at = 0
-            for border in (*borders, 1440):
-                if border > at:
-                    events += yield from self._window(clock, today, at, border)
-                    at = border
-                if border == 1440:
-                    break
-                left = -1 if budget_mfen < 0 else max(0, budget_mfen - spent)
-                if wants_feedback and step > 0:
-                    policy.learn(
-                        make_feedback(np.concatenate(unread) if unread else np.zeros(0, EVENT), self.view_id)
-                    )
-                    unread = []
-                admitted = self._decide(policy, today, border, left, days - step, recorder)
-                spent += admitted.spent_mfen
-                decisions = admitted.decisions
-                if admitted.events.size:
-                    events.append(admitted.events)
-            started = perf_counter()
-            drop_done(state)
-            if sink is not None:
-                sink.append(events, decisions, census_rows(state.day, state.census))
-            if wants_feedback:
-                unread += events
-            self.timing["log"] += perf_counter() - started
-            if self.rules.compliance["word_of_mouth"][0]:
-                state.mood = np.floor(state.people["satisfaction"] * 1e6).astype(np.int64)
-            state.day += 1
-            if on_day is not None:
-                on_day(step + 1, days)
-        state.spent_mfen += spent
-
-    def _window(
-        self, clock: simpy.Environment, today: np.ndarray, start: int, end: int
-    ) -> Generator[simpy.Event, Any, list[np.ndarray]]:
-        started = perf_counter()
-        rows = yield self.scheduler.window(clock, self.state, self.rules, today, start, end)
-        self.timing["kernel"] += perf_counter() - started
-        return rows
-
-    def _decide(
-        self,
-        policy: Policy,
-        today: np.ndarray,
-        minute: int,
-        budget_left_mfen: int,
-        days_left: int,
-        recorder: HistoryRecorder | None,
-    ) -> Admitted:
-        started = perf_counter()
-        view = self._view(policy, today, minute, budget_left_mfen, recorder)
-        seen = perf_counter()
-        contacts = policy.decide(view)
-        decided = perf_counter()
-        if not hasattr(contacts, "checked"):
-            raise PolicyError(
-                f"policy {policy.name!r}: decide() returned {type(contacts).__name__}, expected Contacts"
-            )
-        checked = contacts.checked(
-            policy=policy.name,
-            n_cardholders=self.n,
-            n_offers=self.rules.offers.size,
-            n_channels=self.rules.channels.size,
-            minute=minute,
-        )
-        admitted = admit(
-            self.state,
-            self.rules,
-            checked,
-            self.order,
-            minute,
-            policy=policy.name,
-            budget_left_mfen=budget_left_mfen,
-        )
-        if budget_left_mfen >= 0:
-            pace = budget_left_mfen * max(1, policy.every_days) // max(1, days_left)
-            self._price.follow(admitted.asked_mfen, pace)
-        self.timing["view"] += seen - started
-        self.timing["decide"] += decided - seen
-        self.timing["compliance"] += perf_counter() - decided
-        return admitted
-
-    def _view(
-        self,
-        policy: Policy,
-        today: np.ndarray,
-        minute: int,
-        budget_left_mfen: int,
-        recorder: HistoryRecorder | None,
-    ) -> View:
-        state, rules, order = self.state, self.rules, self.order
-        names = getattr(policy, "features", None) or FEATURES
-        columns = feature_columns(state.accounts, order, today, names, self.threads)
-        if recorder is not None and state.day >= -HISTORY_DAYS and state.day < -14:
-            whole = (
-                columns
-                if names is FEATURES
-                else feature_columns(state.accounts, order, today, None, self.threads)
-            )
-            recorder.record(state.day, whole, order, getattr(policy, "held_out", None))
-
-        def allowed(offer: int, channel: int, depth: int, at: int) -> np.ndarray:
-            out = np.zeros(order.size, dtype=np.int8)
-            gate_column(
-                state.accounts,
-                order,
-                rules.offers,
-                rules.channels,
-                rules.compliance,
-                offer,
-                channel,
-                depth,
-                state.day,
-                at,
-                out,
-            )
-            return out
-
-        return View(
-            day=state.day,
-            minute=minute,
-            names=names,
-            columns=columns,
-            allowed=allowed,
-            budget_left_mfen=budget_left_mfen,
-            contact_price_mfen=self._price.price_mfen,
-            truth=Truth(state, rules, order, minute) if policy.oracle else None,
-        )

@@ -23,6 +23,8 @@ from cardarena.simulator.state import WorldState
 CHUNK = 4096
 #: Below this many people a second thread costs more than it brings.
 PARALLEL_FROM = 50_000
+#: As many as the machine, or NUMBA_NUM_THREADS, allows.
+MOST_THREADS = numba.get_num_threads()
 _FAR = 1 << 40
 
 
@@ -109,7 +111,7 @@ class CohortScheduler:
                 f"the cohort scheduler runs compiled cardholders only; "
                 f"kind {cardholder_kind!r} needs `--scheduler agent`"
             )
-        self.threads = max(1, min(threads, numba.get_num_threads()))
+        self.threads = max(1, min(threads, MOST_THREADS))
         self._rows = np.zeros((0, 0), dtype=EVENT)
 
     def window(

@@ -1,0 +1,243 @@
+"""Playing days under a policy: midnight, the policy's minute, its triggers, midnight; each border settled in order."""
+
+from collections.abc import Callable, Generator, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import simpy
+
+from cardarena.simulator.bank.features import FEATURES, feature_columns
+from cardarena.simulator.bank.gate import gate_column
+from cardarena.simulator.border import ContactPrice, admit, drop_done
+from cardarena.simulator.contracts import Contacts, Policy, View
+from cardarena.simulator.errors import PolicyError
+from cardarena.simulator.feedback import make_feedback
+from cardarena.simulator.history import OUTCOME_DAYS, HistoryRecorder
+from cardarena.simulator.log import DECISION, census_rows
+from cardarena.simulator.oracle import Truth
+from cardarena.simulator.rules import EVENT
+from cardarena.simulator.triggers import (
+    FIRST_MINUTE,
+    LAST_MINUTE,
+    WINDOW_MINUTES,
+    checked_triggers,
+    matching,
+)
+
+if TYPE_CHECKING:
+    from cardarena.simulator.world import World
+
+#: Days before day 0 from which the burn-in's decisions join the logged history.
+HISTORY_DAYS = 150
+
+
+class Sink(Protocol):
+    """Whatever takes a day's rows: a `RunLog`, or a writer that streams them to disk."""
+
+    def append(
+        self, events: Sequence[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None
+    ) -> None:
+        """Take the rows of one day."""
+        ...
+
+
+class Play:
+    """One policy's turn over some days of a world.
+
+    States: at midnight -> in a window -> at a border (the policy decides or reacts) -> ... -> at midnight. Nothing of it
+    is needed to go on from a midnight but the world's state and the policy.
+    """
+
+    def __init__(
+        self,
+        world: "World",
+        policy: Policy,
+        *,
+        sink: Sink | None,
+        on_day: Callable[[int, int], None] | None,
+        budget_mfen: int,
+        recorder: HistoryRecorder | None,
+    ) -> None:
+        """Attach a policy to a world; see `World.play` for the arguments.
+
+        Raises:
+            UnknownNameError: the policy names a trigger that does not exist.
+        """
+        self.world, self.policy, self.sink, self.on_day = world, policy, sink, on_day
+        self.budget_mfen, self.recorder = budget_mfen, recorder
+        self.spent_mfen = 0
+        self.triggers = checked_triggers(getattr(policy, "triggers", ()))
+        self._price = ContactPrice(int(world.rules.channels["cost_mfen"].max()))
+        self._wants_feedback = bool(getattr(policy, "wants_feedback", True))
+        self._unread: list[np.ndarray] = []
+        self._events: list[np.ndarray] = []
+        self._decisions: list[np.ndarray] = []
+
+    def days(self, clock: simpy.Environment, n: int) -> Generator[simpy.Event, Any, None]:
+        """Advance `n` days, border by border."""
+        state = self.world.state
+        for step in range(n):
+            today = self.world.today(state.day)
+            state.census[:] = 0
+            self._events, self._decisions = [], []
+            decides = step % max(1, self.policy.every_days) == 0
+            at = 0
+            for border in self._borders(decides):
+                if border > at:
+                    rows = yield from self._window(clock, today, at, border)
+                    at = border
+                    if self.triggers and FIRST_MINUTE <= border <= LAST_MINUTE:
+                        self._react(rows, border)
+                if decides and border == self.policy.decide_minute:
+                    if self._wants_feedback and step > 0:
+                        self._teach()
+                    self._decide(today, border, n - step)
+            self._close()
+            if self.on_day is not None:
+                self.on_day(step + 1, n)
+        state.spent_mfen += self.spent_mfen
+
+    def _borders(self, decides: bool) -> list[int]:
+        """Return the minutes at which today's windows end, midnight last; minute 0 only to decide there."""
+        borders = {1440}
+        if decides:
+            borders.add(self.policy.decide_minute)
+        if self.triggers:
+            borders.update(range(FIRST_MINUTE, LAST_MINUTE + 1, WINDOW_MINUTES))
+        return sorted(borders)
+
+    def _window(
+        self, clock: simpy.Environment, today: np.ndarray, start: int, end: int
+    ) -> Generator[simpy.Event, Any, list[np.ndarray]]:
+        world = self.world
+        started = perf_counter()
+        rows = yield world.scheduler.window(clock, world.state, world.rules, today, start, end)
+        world.timing["kernel"] += perf_counter() - started
+        self._events += rows
+        return rows
+
+    def _close(self) -> None:
+        """Hand the day's rows on and step over midnight."""
+        world, state = self.world, self.world.state
+        started = perf_counter()
+        drop_done(state)
+        if self.sink is not None:
+            decisions = np.concatenate(self._decisions) if self._decisions else None
+            self.sink.append(self._events, decisions, census_rows(state.day, state.census))
+        if self._wants_feedback:
+            self._unread += self._events
+        if world.rules.compliance["word_of_mouth"][0]:
+            state.mood = np.floor(state.people["satisfaction"] * 1e6).astype(np.int64)
+        state.day += 1
+        world.timing["log"] += perf_counter() - started
+
+    def _teach(self) -> None:
+        rows = np.concatenate(self._unread) if self._unread else np.zeros(0, EVENT)
+        self._unread = []
+        self.policy.learn(make_feedback(rows, self.world.view_id))
+
+    def _budget_left(self) -> int:
+        return -1 if self.budget_mfen < 0 else max(0, self.budget_mfen - self.spent_mfen)
+
+    def _decide(self, today: np.ndarray, minute: int, days_left: int) -> None:
+        """Let the policy decide on today's view, and admit what it asks for."""
+        timing = self.world.timing
+        started = perf_counter()
+        view = self._view(today, minute)
+        seen = perf_counter()
+        contacts = self.policy.decide(view)
+        decided = perf_counter()
+        left = self._budget_left()
+        asked = self._admit(contacts, minute, "decide()")
+        if left >= 0:
+            self._price.follow(asked, left * max(1, self.policy.every_days) // max(1, days_left))
+        timing["view"] += seen - started
+        timing["decide"] += decided - seen
+        timing["compliance"] += perf_counter() - decided
+
+    def _react(self, rows: list[np.ndarray], minute: int) -> None:
+        """Let the policy react to what matched its triggers in the window just passed."""
+        world = self.world
+        if not rows:
+            return
+        accounts = world.state.accounts
+        visible = (accounts["tracked"] > 0) & (accounts["personalisation_on"] == 1)
+        events = matching(
+            np.concatenate(rows), self.triggers, world.state.day, minute, world.view_id, visible
+        )
+        if len(events) == 0:
+            return
+        started = perf_counter()
+        contacts = self.policy.react(events)  # pyright: ignore[reportAttributeAccessIssue]
+        world.timing["decide"] += perf_counter() - started
+        self._admit(contacts, minute, "react()")
+
+    def _admit(self, contacts: Any, minute: int, call: str) -> int:
+        """Check contacts, put on their way what passes; return the money asked for."""
+        world = self.world
+        if not isinstance(contacts, Contacts):
+            raise PolicyError(
+                f"policy {self.policy.name!r}: {call} returned {type(contacts).__name__}, expected Contacts"
+            )
+        checked = contacts.checked(
+            policy=self.policy.name,
+            n_cardholders=world.n,
+            n_offers=world.rules.offers.size,
+            n_channels=world.rules.channels.size,
+            minute=minute,
+        )
+        admitted = admit(
+            world.state,
+            world.rules,
+            checked,
+            world.order,
+            minute,
+            policy=self.policy.name,
+            budget_left_mfen=self._budget_left(),
+            earlier=np.concatenate(self._decisions) if self._decisions else np.zeros(0, DECISION),
+        )
+        self.spent_mfen += admitted.spent_mfen
+        self._decisions.append(admitted.decisions)
+        if admitted.events.size:
+            self._events.append(admitted.events)
+        return admitted.asked_mfen
+
+    def _view(self, today: np.ndarray, minute: int) -> View:
+        world, policy = self.world, self.policy
+        accounts, rules, order, day = world.state.accounts, world.rules, world.order, world.state.day
+        names = getattr(policy, "features", None) or FEATURES
+        columns = feature_columns(accounts, order, today, names, world.threads)
+        if self.recorder is not None and -HISTORY_DAYS <= day < -OUTCOME_DAYS:
+            whole = (
+                columns if names is FEATURES else feature_columns(accounts, order, today, None, world.threads)
+            )
+            self.recorder.record(day, whole, order, getattr(policy, "held_out", None))
+
+        def allowed(offer: int, channel: int, depth: int, at: int) -> np.ndarray:
+            out = np.zeros(order.size, dtype=np.int8)
+            gate_column(
+                accounts,
+                order,
+                rules.offers,
+                rules.channels,
+                rules.compliance,
+                offer,
+                channel,
+                depth,
+                day,
+                at,
+                out,
+            )
+            return out
+
+        return View(
+            day=day,
+            minute=minute,
+            names=names,
+            columns=columns,
+            allowed=allowed,
+            budget_left_mfen=self._budget_left(),
+            contact_price_mfen=self._price.price_mfen,
+            truth=Truth(world.state, rules, order, minute) if policy.oracle else None,
+        )
