@@ -330,7 +330,7 @@ class Limits(Strict):
 
     Attributes:
         max_marketing_complaints_per_1000_month: expected marketing complaints per 1,000 open accounts and 30 days.
-        max_opt_out_share: share of the cardholders open on day 0 who refuse a channel in the decision days.
+        max_opt_out_share: refusals in the decision days over the permissions of day 0.
         max_breaches: rules broken and let through (audit mode).
     """
 

@@ -117,9 +117,9 @@ class ArenaFolder:
         levels = [level for level in known if level in found] + [
             level for level in found if level not in known
         ]
-        return rows.pivot_table(index="policy", columns="level", values="value", aggfunc="mean", sort=False)[
-            levels
-        ]
+        # A level without a number anywhere (a tiny arena has them) keeps its column.
+        table = rows.groupby(["policy", "level"], sort=False)["value"].mean().unstack("level")
+        return table.reindex(columns=levels)
 
     def measures(self, dimension: str) -> list[str]:
         """Return the measures that a dimension was recorded with."""
