@@ -112,7 +112,7 @@ def gate(account, offer, channel, compliance, depth, day, minute):
     if on[_QUIET] and in_quiet_hours(minute, channel.quiet_from_minute, channel.quiet_to_minute):
         return _QUIET
     capped = _over_cap(account, compliance, c)
-    if capped != 0 and on[capped]:
+    if capped != 0:
         return capped
     if on[_SUITABILITY] and not is_suitable(account, offer, day):
         return _SUITABILITY
@@ -124,22 +124,23 @@ def gate(account, offer, channel, compliance, depth, day, minute):
 
 @njit(cache=True)
 def _over_cap(account, compliance, c):
-    """Return the frequency cap that one more contact on channel `c` would break, 0 if none."""
-    if 0 <= compliance.cap_day <= account.contacts_today:
+    """Return the first frequency cap in force that one more contact on channel `c` would break, 0 if none."""
+    on = compliance.is_on
+    if on[_CAP_DAY] and 0 <= compliance.cap_day <= account.contacts_today:
         return _CAP_DAY
     week, own = 0, 0
     for d in range(7):
         own += account.week_ring[d, c]
         for k in range(account.week_ring.shape[1]):
             week += account.week_ring[d, k]
-    if 0 <= compliance.cap_week <= week:
+    if on[_CAP_WEEK] and 0 <= compliance.cap_week <= week:
         return _CAP_WEEK
     month = 0
     for d in range(30):
         month += account.month_ring[d]
-    if 0 <= compliance.cap_month <= month:
+    if on[_CAP_MONTH] and 0 <= compliance.cap_month <= month:
         return _CAP_MONTH
-    if 0 <= compliance.cap_channel_week[c] <= own:
+    if on[_CAP_CHANNEL] and 0 <= compliance.cap_channel_week[c] <= own:
         return _CAP_CHANNEL
     return _NONE
 
