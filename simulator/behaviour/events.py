@@ -20,12 +20,16 @@ PURCHASE: Final = 5
 CLOSURE: Final = 6
 BACKGROUND_COMPLAINT: Final = 7
 
-#: Longest agenda of one day; further transactions of an extraordinary day are not made.
-AGENDA_SIZE: Final = 24
+#: Longest agenda of one day: 12 transactions, 3 app visits, 1 branch visit, 8 purchases, a statement, and 5 that are rare.
+AGENDA_SIZE: Final = 30
 MAX_TRANSACTIONS: Final = 12
 #: Rows that one agenda item, and one contact, can leave at most.
 ROWS_PER_ITEM: Final = 3
-ROWS_PER_CONTACT: Final = 7
+ROWS_PER_CONTACT: Final = 8
+
+#: Own events fall into so many minutes of the day, from this one on.
+WAKES: Final = 450
+AWAKE: Final = 900
 
 KIND_TRANSACTION: Final = int(Kind.TRANSACTION)
 KIND_VISIT: Final = int(Kind.VISIT)

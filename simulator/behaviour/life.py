@@ -9,12 +9,13 @@ from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.behaviour import events, randomness
 from cardarena.simulator.behaviour.elementary import exp, log, normal_quantile
 from cardarena.simulator.behaviour.events import (
-    AGENDA_SIZE,
+    AWAKE,
     KIND_COMPLAINT,
     KIND_CONSENT,
     KIND_TRANSACTION,
     KIND_VISIT,
     MAX_TRANSACTIONS,
+    WAKES,
     agenda_item,
     sort_agenda,
     write_row,
@@ -87,6 +88,7 @@ def close_day(person, account, q, tomorrow):
         person.awareness[k] *= q.awareness_keep
         person.interest[k] = person.interest[k] * q.interest_keep if person.interest[k] > 1e-3 else 0.0
         person.hazard_today[k] = 0.0
+        person.planned_today[k] = 0.0
         person.bought_today[k] = 0
         account.category_contacts_28d[k] *= _KEEP_28
         account.category_clicks_28d[k] *= _KEEP_28
@@ -218,15 +220,24 @@ def ticket_fen(person, q, context, u):
 
 
 @njit(cache=True, forceinline=True)
-def context_of(person, u):
-    """Return the spending context that a uniform falls into."""
+def busyness(person, today):
+    """Return today's number of transactions over an average day's: the contexts' multipliers, weighted by their shares."""
+    busy = 0.0
+    for k in range(N_CONTEXTS):
+        busy += person.context_share[k] * today.spend_multiplier[k]
+    return busy
+
+
+@njit(cache=True, forceinline=True)
+def context_of(person, today, busy, u):
+    """Return the spending context that a uniform falls into; a context's share moves with its multiplier of the day."""
     total = 0.0
     last = 0
     for k in range(N_CONTEXTS):
         if person.context_share[k] > 0.0:
-            total += person.context_share[k]
+            total += person.context_share[k] * today.spend_multiplier[k]
             last = k
-            if u < total:
+            if u * busy < total:
                 return k
     return last
 
@@ -236,7 +247,7 @@ def _own_minute(u, compliance):
     """Place an own event in the waking day, 07:30 to 22:30."""
     if compliance.collide_minute >= 0:
         return compliance.collide_minute
-    return 450 + int(u * 900.0)
+    return WAKES + int(u * AWAKE)
 
 
 @njit(cache=True)
@@ -256,12 +267,10 @@ def _plan_spending(person, rules, today, seed, agenda, n):
     q, money, rule = rules.parameter[0], rules.money[0], rules.compliance[0]
     i, day = person.cardholder, today.day
     u, v, w, _ = draw(seed, i, day, CARDHOLDER, randomness.PLAN_COUNT, 0, 0, 0, 0, 0)
-    busy = 0.0
+    busy = busyness(person, today)
     mean_cny = 0.0
     for k in range(N_CONTEXTS):
-        share = person.context_share[k] * today.spend_multiplier[k]
-        busy += share
-        mean_cny += share * q.ticket_median_cny[k]
+        mean_cny += person.context_share[k] * today.spend_multiplier[k] * q.ticket_median_cny[k]
     rate = person.transaction_rate * busy
     mean_fen = person.transaction_rate * mean_cny * person.mean_ticket_scale
     person.expected_mfen += to_int(person.wallet * mean_fen * money.spend_ppm * 1e-3)
@@ -271,7 +280,7 @@ def _plan_spending(person, rules, today, seed, agenda, n):
             agenda[n] = agenda_item(_own_minute(when, rule), events.TRANSACTION, j)
             n += 1
         else:
-            person.all_spend_fen += ticket_fen(person, q, context_of(person, where), size)
+            person.all_spend_fen += ticket_fen(person, q, context_of(person, today, busy, where), size)
     for j in range(poisson(v, person.visit_rate * (0.5 + person.satisfaction), 3)):
         when, _, _, _ = draw(seed, i, day, CARDHOLDER, randomness.PLAN_VISIT, 0, 0, 0, 0, j)
         agenda[n] = agenda_item(_own_minute(when, rule), events.VISIT, _APP)
@@ -298,6 +307,8 @@ def _plan_purchases(person, rules, today, seed, agenda, n):
         p_all = 1.0 - exp(-person.hazard_today[k])
         margin = mean_margin_mfen(person, redeemable(person, rules, k, today.day), q, money)
         person.expected_mfen += to_int((p_ours + p_all - p_else) * margin)
+        person.planned_today[k] = p_all
+        person.planned_margin_mfen[k] = margin
         if u < p_all:
             how = _OWN if u < p_ours else (_ELSEWHERE if u < p_else else _INTEREST)
             agenda[n] = agenda_item(_own_minute(when, rule), events.PURCHASE, k | (how << 4))
@@ -375,8 +386,6 @@ def plan_day(person, account, rules, today, seed, agenda):
             0,
         )
         n += 1
-    if n > AGENDA_SIZE - 5:
-        n = AGENDA_SIZE - 5  # keep room for what is rare
     n = _plan_rare(person, account, rules, today, seed, agenda, n)
     sort_agenda(agenda, n)
     return n
@@ -431,7 +440,7 @@ def _transact(person, account, rules, today, seed, minute, j, rows, n):
     _, where, _, size = draw(
         seed, person.cardholder, today.day, CARDHOLDER, randomness.TRANSACTION, 0, 0, 0, 0, j
     )
-    context = context_of(person, where)
+    context = context_of(person, today, busyness(person, today), where)
     amount = ticket_fen(person, q, context, size)
     person.all_spend_fen += amount
     person.own_spend_fen += amount
@@ -486,6 +495,10 @@ def happen(person, account, rules, today, seed, item, rows, n):
             if k < N_CONTEXTS:
                 person.all_spend_fen += to_int(1.0 * rules.standing[k].amount_fen)
             return n
+        # A contact of today may have changed the terms on which midnight's expectation was formed.
+        terms = redeemable(person, rules, k, day)
+        margin = mean_margin_mfen(person, terms, rules.parameter[0], rules.money[0])
+        person.expected_mfen += to_int(margin - person.planned_margin_mfen[k])
         return buy(person, account, rules, seed, day, minute, k, how == _OWN, 0, -1, rows, n)
     if rank == events.SERVICE_MESSAGE:
         person.load[_SMS] += rules.parameter[0].service_message_load

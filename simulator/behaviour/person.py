@@ -66,6 +66,12 @@ PERSON = np.dtype(
         ("last_event_context", np.int8),
         # within the day; reset at midnight
         ("hazard_today", np.float64, (N_CATEGORIES,)),  # purchase hazard already on the day's uniform
+        (
+            "planned_today",
+            np.float64,
+            (N_CATEGORIES,),
+        ),  # probability of the purchase that was drawn at midnight
+        ("planned_margin_mfen", np.float64, (N_CATEGORIES,)),  # its expected margin, on midnight's terms
         ("bought_today", np.int8, (N_CATEGORIES,)),
         ("rows_today", np.int16),
         ("expected_mfen", np.int64),  # conditional expectation of the day's margin

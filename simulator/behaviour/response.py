@@ -10,10 +10,12 @@ from cardarena.simulator.bank.gate import gate, is_physical
 from cardarena.simulator.behaviour import randomness
 from cardarena.simulator.behaviour.elementary import exp, log, power
 from cardarena.simulator.behaviour.events import (
+    AWAKE,
     KIND_COMPLAINT,
     KIND_CONSENT,
     KIND_CONTACT,
     KIND_RESPONSE,
+    WAKES,
     write_row,
 )
 from cardarena.simulator.behaviour.person import NEED_OFF, NEED_ON
@@ -168,6 +170,24 @@ def _count(account, person, channel, k, day):
 
 
 @njit(cache=True)
+def not_bought_yet(before, planned, minute, compliance):
+    """Return the probability that no purchase of the category happened earlier today.
+
+    Args:
+        before: probability of a purchase today from the hazards so far.
+        planned: the part of it that was drawn at midnight and falls into some minute of the waking day; the rest was at once.
+        minute: minute of today.
+        compliance: COMPLIANCE record.
+    """
+    passed = 0.0
+    if compliance.collide_minute < 0:
+        passed = min(1.0, max(0.0, (minute - WAKES) / AWAKE))
+    elif minute > compliance.collide_minute:
+        passed = 1.0
+    return 1.0 - (before - planned) - passed * planned
+
+
+@njit(cache=True)
 def _engage(person, account, rules, offer, channel, contact, seed, day, minute, dose, rows, n):
     """Turn a notice or a click into interest; it may make the person buy at once, on what is left of the uniform."""
     q = rules.parameter[0]
@@ -181,7 +201,8 @@ def _engage(person, account, rules, offer, channel, contact, seed, day, minute, 
     if person.bought_today[k] == 1:
         return n
     u, _ = purchase_uniform(seed, person, day, k)
-    person.expected_mfen += to_int((after - before) * mean_margin_mfen(person, offer, q, rules.money[0]))
+    p = (after - before) / not_bought_yet(before, person.planned_today[k], minute, rules.compliance[0])
+    person.expected_mfen += to_int(p * mean_margin_mfen(person, offer, q, rules.money[0]))
     if before <= u < after:
         return buy(
             person, account, rules, seed, day, minute, k, False, contact.decided_day, contact.ordinal, rows, n
