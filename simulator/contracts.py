@@ -88,6 +88,11 @@ class History:
     value_fen: Floats
     opted_out: Bools
 
+    def __post_init__(self) -> None:
+        """Seal the arrays: forks share them, so a policy that writes would move what the next one learns from."""
+        for values in vars(self).values():
+            values.flags.writeable = False
+
 
 class View:
     """The bank's sight of its cardholders at one decision: read-only columns in id order, and what is allowed.
@@ -225,7 +230,12 @@ class Contacts:
             PolicyError: a column of the wrong length or type, NaN, an unknown cardholder, offer, channel or depth, a
                 minute in the past or after midnight, a propensity outside (0, 1]; names the row and the column.
         """
-        n = len(np.atleast_1d(self.cardholder))
+        try:
+            n = len(np.atleast_1d(self.cardholder))
+        except ValueError as error:
+            raise PolicyError(
+                f"policy {policy!r}: column 'cardholder': expected one number a row, found {error}"
+            ) from None
         bounds = {
             "cardholder": (self.cardholder, 0, n_cardholders - 1),
             "offer": (self.offer, 0, n_offers - 1),

@@ -58,15 +58,15 @@ def load_world(path: Path, *, scheduler: str, threads: int) -> "World":
     from cardarena.simulator.world import World
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # np.load leaves a damaged file open that it opened itself.
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        version = meta["version"]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ResultsError(f"{path.name}: expected a saved world, found {error}") from None
-    if meta["version"] != SAVE_VERSION:
-        raise ResultsError(
-            f"{path.name}: expected a world of version {SAVE_VERSION}, found {meta['version']}"
-        )
+    if version != SAVE_VERSION:
+        raise ResultsError(f"{path.name}: expected a world of version {SAVE_VERSION}, found {version}")
     scenario = Scenario.model_validate_json(json.dumps(meta["scenario"]))
     state = WorldState(
         **{name[6:]: values for name, values in arrays.items() if name.startswith("state.")}, **meta["state"]
