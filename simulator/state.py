@@ -57,7 +57,7 @@ class WorldState:
             agenda=np.zeros((n, AGENDA_SIZE), dtype=np.int32),
             agenda_length=np.zeros(n, dtype=np.int16),
             agenda_next=np.zeros(n, dtype=np.int16),
-            mood=np.zeros(n, dtype=np.int64),
+            mood=np.floor(people["satisfaction"] * 1e6).astype(np.int64),
             census=np.zeros((N_MEASURES, N_BINS), dtype=np.int64),
         )
 

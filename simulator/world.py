@@ -124,6 +124,8 @@ class World:
             make_people(traits, rules),
             make_accounts(traits, scenario, key),
         )
+        # A channel that the scenario switched off is not won back by a consent.
+        state.people["willing"][:, ~scenario.enabled_channels()] = 0
         return cls(scenario, seed, traits, state, scheduler=scheduler, threads=threads)
 
     @property
@@ -299,15 +301,15 @@ class World:
             scenario=self.scenario.name,
             days=days,
             n_cardholders=self.n,
-            offers=self.rules.offers.copy(),
-            channels=self.rules.channels.copy(),
+            offers=_sealed(self.rules.offers),
+            channels=_sealed(self.rules.channels),
             offer_names=tuple(self.catalogue.names),
             features=tuple(getattr(policy, "features", None) or FEATURES),
             caps={
                 "day": int(compliance["cap_day"]),
                 "week": int(compliance["cap_week"]),
                 "month": int(compliance["cap_month"]),
-                "channel_week": compliance["cap_channel_week"].copy(),
+                "channel_week": _sealed(compliance["cap_channel_week"]),
             },
             budget_mfen=budget_mfen,
             complaint_cost_mfen=int(self.rules.money["complaint_mfen"][0, 0]),
@@ -337,3 +339,10 @@ class World:
             else:
                 today["trust_drop"] += shock.trust_drop
         return today
+
+
+def _sealed(values: np.ndarray) -> np.ndarray:
+    """Return a read-only copy."""
+    values = values.copy()
+    values.flags.writeable = False
+    return values
