@@ -85,6 +85,14 @@ class HistoryRecorder:
         """Return the first contact that passed on that day, or -1."""
         table = log.table("decisions")
         keep = (table["passed"] == 1) & (table["ordinal"] == 0)
+        if not keep.any():
+            nothing = np.full(holder.size, -1)
+            return {
+                "offer": nothing,
+                "channel": nothing,
+                "depth": nothing,
+                "propensity": np.ones(holder.size),
+            }
         keys = table["day"][keep].astype(np.int64) * self.n + table["cardholder"][keep]
         at = _lookup(keys, day * self.n + holder)
         out = {}
