@@ -1,6 +1,16 @@
 """Gradient boosting as the learned policies use it: small trees, one thread, nothing random."""
 
+from contextlib import AbstractContextManager
 from typing import Any
+
+from cardarena.agents.base import one_thread
+
+
+def one_thread_learning() -> AbstractContextManager[Any]:
+    """Return `one_thread` with scikit-learn loaded first, so that its OpenMP library is held too."""
+    import sklearn.ensemble  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+    return one_thread()
 
 
 def boosted(classify: bool, trees: int, leaves: int, least: int) -> Any:

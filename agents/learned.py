@@ -1,4 +1,4 @@
-"""Policies that learn from a randomised log: `propensity`, `capped_propensity`, `uplift`.
+"""Policies that learn from a randomised log: what they share, `propensity` and `capped_propensity`.
 
 With a log (`brief.history`) a policy fits once, at reset. Without one (cold start) it opens an experiment of
 its own: on a small random slice it contacts by lot or holds out, and fits when the outcomes are ripe, twice
@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cardarena.agents.base import BasePolicy, Dial, one_thread
-from cardarena.agents.boosting import boosted
-from cardarena.agents.effects import EFFECT_NAMES, doubly_robust, effect_design, purchase_worth, ridge
+from cardarena.agents.base import BasePolicy, Dial
+from cardarena.agents.boosting import boosted, one_thread_learning
+from cardarena.agents.effects import stacked
 from cardarena.agents.market import best_offer, reach
 from cardarena.agents.tables import LEARNED_FEATURES, ExplorationLog, Table, history_table, view_blocks
 from cardarena.simulator.contracts import Brief, Contacts, Feedback, Floats, Ints, View
@@ -96,7 +96,7 @@ class LoggedPolicy(BasePolicy):
         contacted = int((table.offer >= 0).sum())
         if min(contacted, len(table) - contacted) < LEAST_ROWS:
             return
-        with one_thread():
+        with one_thread_learning():
             self.fit(table)
         self._fitted = True
 
@@ -142,14 +142,6 @@ def _merged(a: Contacts, b: Contacts) -> Contacts:
     order = np.argsort(np.concatenate([a.cardholder, b.cardholder]), kind="stable")
     names = ("cardholder", "offer", "channel", "depth", "minute", "priority", "propensity", "candidates")
     return Contacts(**{name: np.concatenate([getattr(a, name), getattr(b, name)])[order] for name in names})
-
-
-def stacked(person: np.ndarray, category: np.ndarray, k: Any) -> NDArray[np.float32]:
-    """Return model rows: person columns, the columns of category `k` (one code, or one a row), and k itself."""
-    n = len(person)
-    codes = np.broadcast_to(np.asarray(k, dtype=np.int64), (n,))
-    block = category[np.arange(n), codes]
-    return np.concatenate([person, block, codes[:, None].astype(np.float32)], axis=1, dtype=np.float32)
 
 
 class ConversionModel:
@@ -223,7 +215,7 @@ class Propensity(LoggedPolicy):
     def chances(self, view: View) -> Floats:
         """Return P(purchase | contact) of every person and offer, shape (n, offers)."""
         stocked = np.unique(self.market.category)
-        with one_thread():
+        with one_thread_learning():
             p = self._model.predict(*view_blocks(view), stocked)
         return np.clip(p[:, np.searchsorted(stocked, self.market.category)] * self._model.tilt, 0.0, 1.0)
 
@@ -256,7 +248,7 @@ class CappedPropensity(Propensity):
     name = "capped_propensity"
     title = "Capped propensity"
     summary = "Propensity times margin, above a value threshold and under a frequency cap: what banks run."
-    dial_spec: ClassVar[Dial] = Dial("contacts in 28 days", (1.0, 2.0, 4.0), 2.0, 0.0, 28.0)
+    dial_spec: ClassVar[Dial] = Dial("contacts in 28 days", (1.0, 2.0, 4.0), 4.0, 0.0, 28.0)
     kept = ("sent",)
     #: Expected margin below which a contact is not worth a person's attention, in CNY; tuned.
     threshold_cny: ClassVar[float] = 0.5
@@ -283,7 +275,7 @@ class CappedPropensity(Propensity):
             view, self.market, np.arange(self.market.n_offers), self.market.order[: self.n_channels]
         )
         cost = np.where(channel >= 0, self.market.contact_mfen[channel], 0.0) + view.contact_price_mfen
-        worth = chance * self.market.take_fen * 0.01 - cost * 1e-5
+        worth = chance * self.market.take_cny - cost * 1e-5
         best, score = best_offer(worth, channel >= 0)
         rows = np.flatnonzero(free & (view["is_open"] > 0) & (score > self.threshold_cny))
         return self._contacts(view, rows, best, channel, score, chance[np.arange(view.n), best])
@@ -295,110 +287,3 @@ def _kept(contacts: Contacts, keep: NDArray[np.bool_]) -> Contacts:
         return contacts
     pick: dict[str, Any] = {n: None if v is None else v[keep] for n, v in vars(contacts).items()}
     return Contacts(**pick)
-
-
-class Uplift(LoggedPolicy):
-    """Contacts where a contact *changes* the expected margin by more than its price: a doubly robust learner.
-
-    Per category, the contacted are compared with the held out. Outcome: purchases in the category, priced at
-    what a purchase is worth in the log, so that the luck of other categories stays out. Two-fold cross-fitted
-    boosting gives the outcome with and without contact and a logistic model the chance of contact; their
-    doubly robust pseudo-outcomes, weighted by overlap, go into one ridge regression whose slopes all
-    categories share. Costs of contact and of lost permissions are taken off afterwards. In a cold start it
-    explores on a slice and fits on days 21 and 42.
-
-    Dial: price of a contact in CNY, on top of its costs and the arena's price.
-    """
-
-    name = "uplift"
-    title = "Doubly robust uplift"
-    summary = (
-        "Contacts where the estimated change in margin, not the chance of a purchase, exceeds the price."
-    )
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.25, 0.5, 1.0, 2.0), 0.25, 0.0)
-    #: Ridge penalty, in rows.
-    penalty: ClassVar[float] = 100.0
-
-    def fit(self, table: Table) -> None:
-        """Fit the effect of a contact, per category, on slopes that categories share."""
-        market = self.market
-        self._worth = purchase_worth(table, market.category, market.take_fen)
-        rate = np.minimum(table.bought, 2.0).mean(axis=0)
-        self._scale: Floats = self._worth * (rate + 0.05 * rate.mean() + 1e-6)
-        treated = np.where(table.offer >= 0, market.category[table.offer], -1)
-        held_out = np.flatnonzero(treated < 0)
-        designs, effects, weights = [], [], []
-        for k in np.unique(market.category):
-            rows = np.sort(np.concatenate([np.flatnonzero(treated == k), held_out]))
-            contacted = treated[rows] == k
-            if min(contacted.sum(), len(held_out)) < LEAST_ROWS:
-                continue
-            part = table.rows(rows)
-            outcome = np.minimum(part.bought[:, k], 2.0) * self._worth[k]
-            effect, weight = doubly_robust(stacked(part.person, part.category, int(k)), contacted, outcome)
-            designs.append(self._design(part.person, part.category, int(k)))
-            effects.append(effect)
-            # Rare purchases scatter like their rate times the square of their worth.
-            weights.append(weight / max(self._scale[k] * self._worth[k], 1e-9))
-        if not designs:
-            self._slopes = np.zeros(len(EFFECT_NAMES) + N_CATEGORIES)
-            return
-        x, y, w = np.concatenate(designs), np.concatenate(effects), np.concatenate(weights)
-        self._slopes = ridge(x, y, w / w.mean(), self.penalty)
-
-    def effects(self, view: View) -> Floats:
-        """Return the expected change in margin by a contact of each category, CNY, shape (n, categories)."""
-        person, category = view_blocks(view)
-        with one_thread():
-            columns = [self._design(person, category, k) @ self._slopes for k in range(N_CATEGORIES)]
-        return np.stack(columns, axis=1)
-
-    def exploit(self, view: View, free: NDArray[np.bool_]) -> Contacts:
-        """Contact where the effect exceeds costs and price."""
-        market = self.market
-        return priced_contacts(
-            self, view, free, self.effects(view)[:, market.category], self.dial, self.n_channels
-        )
-
-    def _design(self, person: np.ndarray, category: np.ndarray, k: int) -> Floats:
-        """Return effect columns and the category's dummies, shape (n, effect columns + categories)."""
-        shared = effect_design(person, category, k)
-        # Effects are thought of relative to what the category brings, so that slopes can be shared.
-        dummies = np.zeros((len(person), N_CATEGORIES))
-        dummies[:, k] = 1.0
-        return np.concatenate([shared * self._scale[k], dummies * self._scale[k]], axis=1)
-
-
-def priced_contacts(
-    policy: BasePolicy, view: View, free: NDArray[np.bool_], effect: Floats, price_cny: float, n_channels: int
-) -> Contacts:
-    """Return a contact with the best offer for everybody whose expected increment exceeds cost and price.
-
-    Args:
-        policy: who asks.
-        view: the bank's sight.
-        free: shape (n,), who may be contacted.
-        effect: shape (n, offers), expected change in margin, CNY.
-        price_cny: the policy's own price; the view's price comes on top.
-        n_channels: how many channels, of the best buys, to use.
-    """
-    market = policy.market
-    channel = reach(view, market, np.arange(market.n_offers), market.order[:n_channels])
-    cost = np.where(channel >= 0, market.contact_mfen[channel], 0.0) * 1e-5
-    # Among offers of one category the model sees no difference: the more appealing one, then the one that pays more.
-    taste = 1e-6 * np.asarray(policy.brief.offers["appeal"]) + 1e-12 * market.take_fen
-    best, score = best_offer(effect - cost + taste, channel >= 0)
-    price = price_cny + view.contact_price_mfen * 1e-5
-    rows = np.flatnonzero(free & (view["is_open"] > 0) & (score > price))
-    return policy.request(
-        view,
-        rows,
-        best[rows],
-        channel[rows, best[rows]],
-        wanted_depth=1,
-        priority=score[rows],
-        reason="a contact for {category} should add {score:.2f} CNY after its cost (price {price:.2f})",
-        category=np.array(CATEGORIES)[market.category[best[rows]]],
-        score=score[rows],
-        price=price,
-    )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardarena.simulator.contracts import Bools, Brief, Floats, Ints, View
-from cardarena.simulator.names import CATEGORIES, CHANNELS
+from cardarena.simulator.names import CATEGORIES, CHANNELS, N_CATEGORIES, N_CONTEXTS
 
 #: Minute of the day at which each channel sends: inside 09:00-20:59, messages before lunch, calls in office hours.
 SEND_MINUTE: Final = {
@@ -24,6 +24,12 @@ SEND_MINUTE: Final = {
 LATEST_MINUTE: Final = 1259
 #: What a policy without data takes a click to be worth when it ranks channels; assumed.
 CLICK_VALUE_MFEN: Final = 300_000
+#: Interchange less points and fees on a purchase in a spending category, plus what revolves of it, ppm; assumed.
+SPENDING_PPM: Final = 3_000
+#: What a lost permission costs, CNY; assumed.
+OPT_OUT_CNY: Final = 2.0
+#: No contact is believed to add more than this many purchases.
+MOST_ADDED: Final = 0.5
 #: Bits of an int64 that can name a candidate offer.
 CANDIDATE_BITS: Final = 63
 
@@ -32,13 +38,19 @@ class Market:
     """The brief's offers and channels in the units in which a policy thinks.
 
     Attributes:
-        n_offers: number of offers. n_channels: number of channels. category: shape (offers,), category code
-        of each offer. take_fen: shape (offers,), expected margin of one take, subsidy and credit loss taken
-        off, before interchange. contact_mfen: shape (channels,), expected cost of one contact, its complaints
-        included. minute: shape (channels,), minute of the day at which the channel sends. order: channel
-        codes from the best buy to the worst; channels that need partner data are left out. gentle: the app's
-        own channels (push, in-app, mini-program), best first. low_risk: codes of public offers that create no
-        credit and need no explanation or special consent.
+        n_offers: number of offers.
+        n_channels: number of channels.
+        category: shape (offers,), category code of each offer.
+        take_cny: shape (offers,), expected margin of one take, subsidy and credit loss taken off.
+        standing_cny: shape (categories,), margin of a purchase by somebody who was not contacted.
+        lift: shape (offers,), how much the offer's appeal multiplies a contact's effect; 1 is an average offer.
+        notice: shape (channels,), probability that a contact is delivered and noticed.
+        strength: shape (channels,), expected clicks of a generic contact, weighed by what such a click is worth.
+        contact_mfen: shape (channels,), expected cost of a contact, complaints and lost permissions included.
+        minute: shape (channels,), minute of the day at which the channel sends.
+        order: channel codes from the best buy to the worst; those that need partner data are left out.
+        gentle: the app's own channels (push, in-app, mini-program), best first.
+        low_risk: codes of public offers that create no credit and need no explanation or special consent.
     """
 
     def __init__(self, brief: Brief) -> None:
@@ -49,17 +61,25 @@ class Market:
         self.category: Ints = offers["category"].astype(np.int64)
         subsidy = offers["incentive_fen"] * (1.0 - offers["merchant_share_ppm"] / 1e6)
         rate = (offers["margin_ppm"] - offers["credit_loss_ppm"]) / 1e6
-        self.take_fen: Floats = offers["margin_fen"] + offers["amount_fen"] * rate - subsidy
+        spending = offers["category"] < N_CONTEXTS
+        # The catalogue gives the median of a log-normal amount; money is made on its mean.
+        amount = offers["amount_fen"] * np.exp(0.5 * offers["amount_sigma"] ** 2)
+        gross = offers["margin_fen"] + amount * (rate + spending * SPENDING_PPM * 1e-6)
+        self.take_cny: Floats = (gross - subsidy) * 0.01
+        self.standing_cny: Floats = self._standing(offers, gross * 0.01)
+        self.lift: Floats = np.exp(0.5 * offers["appeal"])
         self.contact_mfen: Floats = (
             channels["cost_mfen"]
             + channels["p_notice"] * channels["success_cost_mfen"]
             + channels["p_complaint"] * brief.complaint_cost_mfen
+            + channels["p_opt_out"] * OPT_OUT_CNY * 1e5
         ).astype(np.float64)
         self.minute: Ints = np.array(
             [SEND_MINUTE[CHANNELS[c]] for c in range(self.n_channels)], dtype=np.int64
         )
-        gain = (1.0 - channels["p_fail"]) * channels["p_notice"] * channels["p_click"] * channels["interest"]
-        merit = np.round(gain * CLICK_VALUE_MFEN - self.contact_mfen, 9)
+        self.notice: Floats = (1.0 - channels["p_fail"]) * channels["p_notice"]
+        self.strength: Floats = self.notice * channels["p_click"] * channels["interest"]
+        merit = np.round(self.strength * CLICK_VALUE_MFEN - self.contact_mfen, 9)
         own = np.flatnonzero(channels["needs_partner_consent"] == 0)
         self.order: tuple[int, ...] = tuple(int(c) for c in own[np.argsort(-merit[own], kind="stable")])
         app = {CHANNELS.index(name) for name in ("app_push", "in_app", "mini_program")}
@@ -73,9 +93,25 @@ class Market:
         )
         self.low_risk: Ints = np.flatnonzero(plain)
 
+    def _standing(self, offers: np.ndarray, gross_cny: Floats) -> Floats:
+        """Return the terms without a contact: a category's first public offer, or its first offer without the gift."""
+        standing = np.zeros(N_CATEGORIES)
+        for k in np.unique(self.category):
+            own = self.of_category(k)
+            sold = own[offers["amount_fen"][own] > 0]
+            own = sold if len(sold) else own
+            public = own[offers["is_public"][own] == 1]
+            standing[k] = self.take_cny[public[0]] if len(public) else gross_cny[own[0]]
+        return standing
+
     def channel(self, name: str) -> int:
         """Return the code of the channel `name`."""
         return CHANNELS.index(name)
+
+    def channels(self, best_buys: int, strongest: int = 0) -> Ints:
+        """Return so many best buys and so many of the strongest channels, ascending; partner data are not used."""
+        ranked = sorted(self.order, key=lambda c: (-round(float(self.strength[c]), 9), c))
+        return np.unique(np.array([*self.order[:best_buys], *ranked[:strongest]], dtype=np.int64))
 
     def of_category(self, category: int) -> Ints:
         """Return the codes of the offers in `category`."""
@@ -160,3 +196,45 @@ RELEVANCE_FEATURES: Final = (
     *(f"category_purchases_112d_{name}" for name in CATEGORIES),
     *(f"context_spend_28d_{name}_cny" for name in CATEGORIES[:5]),
 )
+
+
+def arm_values(market: Market, channels: Ints, added: Floats, anyway: Floats) -> Floats:
+    """Return what a contact with each offer by each channel adds after its cost, CNY, shape (n, offers, channels).
+
+    Two things change: more purchases, each worth the offer's margin; and those who would have bought anyway redeem the
+    offer, if they noticed it, in place of the standing terms.
+
+    Args:
+        market: the catalogue.
+        channels: shape (c,), channel codes.
+        added: shape (n, categories), purchases added by a contact of strength 1 with an offer of lift 1.
+        anyway: shape (n, categories), purchases expected without a contact while an offer lives.
+    """
+    k = market.category
+    dose = market.lift[:, None] * market.strength[channels]
+    more = np.minimum(added[:, k, None] * dose, MOST_ADDED)
+    swing = anyway[:, k] * (market.take_cny - market.standing_cny[k])
+    value = more * market.take_cny[:, None] + swing[:, :, None] * market.notice[channels]
+    return value - market.contact_mfen[channels] * 1e-5
+
+
+def arms_allowed(view: View, market: Market, offers: Ints, channels: Ints) -> Bools:
+    """Return which arms pass every rule now, shape (n, offers of the catalogue, channels); only `offers` are asked."""
+    ok = np.zeros((market.n_offers, len(channels), view.n), dtype=np.bool_)
+    for j, channel in enumerate(channels):
+        minute = max(int(market.minute[channel]), view.minute)
+        if minute <= LATEST_MINUTE:
+            for offer in offers:
+                ok[offer, j] = view.allowed(int(offer), int(channel), 0, minute)
+    return ok.transpose(2, 0, 1)
+
+
+def worth_offering(market: Market) -> Ints:
+    """Return the two best-paying offers of each category that pay at all: what a value-minded policy considers."""
+    chosen = []
+    for k in np.unique(market.category):
+        own = market.of_category(k)
+        own = own[market.take_cny[own] > 1.0]
+        worth = np.round(market.take_cny[own] * market.lift[own], 9)
+        chosen.extend(own[np.argsort(-worth, kind="stable")][:2])
+    return np.sort(np.array(chosen, dtype=np.int64))

@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from cardarena.agents.base import BasePolicy, Dial
+from cardarena.agents.market import worth_offering
 from cardarena.simulator.contracts import Contacts, View
 
 
@@ -23,10 +24,11 @@ class OracleMyopic(BasePolicy):
     summary = "Knows the latent state and takes the best expected next step above a price."
     oracle = True
     every_days = 7
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.5, 2.0, 8.0), 0.5, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 2.0), 0.1, 0.0)
     features = ("is_open",)
-    #: Channels considered, of the best buys, and the depth that segments allow.
-    n_channels: ClassVar[int] = 4
+    #: Channels considered: so many best buys and so many of the strongest; and the depth beside the generic one.
+    best_buys: ClassVar[int] = 4
+    strongest: ClassVar[int] = 2
     depth: ClassVar[int] = 1
 
     def decide(self, view: View) -> Contacts:
@@ -36,9 +38,9 @@ class OracleMyopic(BasePolicy):
         offer_of = np.zeros(view.n, dtype=np.int64)
         channel_of = np.zeros(view.n, dtype=np.int64)
         depth_of = np.zeros(view.n, dtype=np.int64)
-        for channel in market.order[: self.n_channels]:
+        for channel in market.channels(self.best_buys, self.strongest):
             minute = max(int(market.minute[channel]), view.minute)
-            for offer in range(market.n_offers):
+            for offer in worth_offering(market):
                 for depth in (0, self.depth):
                     ok = view.allowed(offer, channel, depth, minute)
                     if not ok.any():

@@ -9,9 +9,9 @@ from typing import Any, Final, cast
 
 from cardarena.agents.bandits import LinUcb, Thompson
 from cardarena.agents.base import BasePolicy
-from cardarena.agents.learned import CappedPropensity, Propensity, Uplift
+from cardarena.agents.learned import CappedPropensity, Propensity
 from cardarena.agents.oracle import OracleMyopic
-from cardarena.agents.priced import GreedyPriced
+from cardarena.agents.priced import GreedyPriced, Uplift
 from cardarena.agents.reference import Caretaker, Random, Silent, StatusQuo
 from cardarena.agents.rules import Blast, Cadence, Rfm, Segment
 from cardarena.simulator.contracts import LEAGUES, Policy

@@ -75,6 +75,17 @@ class Cadence(BasePolicy):
     dial_spec: ClassVar[Dial] = Dial("days between contacts", (3.0, 7.0, 14.0, 28.0), 14.0, 1.0)
     features = ("is_open", *RELEVANCE_FEATURES)
     rotation: ClassVar[int] = 3
+    n_channels: ClassVar[int] = 3
+
+    def reset(self, brief: Brief, policy_seed: int) -> None:
+        """Choose each category's offer: of those that need no special consent, the one that pays best."""
+        super().reset(brief, policy_seed)
+        market, offers = self.market, brief.offers
+        special = (offers["needs_partner_consent"] == 1) | (offers["needs_sensitive_consent"] == 1)
+        worth = np.where(special, -np.inf, np.round(market.take_cny, 9))
+        self._stocked: Ints = np.unique(market.category)
+        pools = [market.of_category(int(k)) for k in self._stocked]
+        self._offers: Ints = np.array([pool[worth[pool].argmax()] for pool in pools], dtype=np.int64)
 
     def decide(self, view: View) -> Contacts:
         """Contact those whose day it is."""
@@ -82,26 +93,21 @@ class Cadence(BasePolicy):
         due = np.flatnonzero((view["is_open"] > 0) & (np.arange(view.n) % k == view.day % k))
         if not len(due):
             return self.request(view, due, 0, 0)
-        stocked = np.unique(market.category)
-        ranked = stocked[np.argsort(-relevance(view)[due][:, stocked], axis=1, kind="stable")]
-        turn = (view.day // k) % min(self.rotation, len(stocked))
-        category = ranked[:, turn]
-        offers = np.arange(market.n_offers)
-        channel = reach(view, market, offers, market.order)[due]
-        fits = market.category[None, :] == category[:, None]
-        best, score = best_offer(
-            np.broadcast_to(self.brief.offers["appeal"], fits.shape), fits & (channel >= 0)
-        )
-        found = np.flatnonzero(np.isfinite(score))
+        ranked = np.argsort(-relevance(view)[due][:, self._stocked], axis=1, kind="stable")
+        turn = (view.day // k) % min(self.rotation, len(self._stocked))
+        place = ranked[:, turn]
+        channel = reach(view, market, self._offers, market.order[: self.n_channels])[due, place]
+        found = np.flatnonzero(channel >= 0)
         return self.request(
             view,
             due[found],
-            best[found],
-            channel[found, best[found]],
+            self._offers[place[found]],
+            channel[found],
             wanted_depth=1,
+            candidates=self._offers,
             reason="due every {k} days; {category} is number {place} in relevance",
             k=k,
-            category=np.array(CATEGORIES)[category[found]],
+            category=np.array(CATEGORIES)[self._stocked[place[found]]],
             place=turn + 1,
         )
 
@@ -133,8 +139,8 @@ class Rfm(BasePolicy):
         """Choose the offers in rotation: the public ones that pay best."""
         super().reset(brief, policy_seed)
         self.last_day = np.full(brief.n_cardholders, -10_000, dtype=np.int16)
-        pool = self.market.low_risk if len(self.market.low_risk) else np.arange(self.market.n_offers)
-        worth = np.round(brief.offers["appeal"][pool] + self.market.take_fen[pool] * 1e-5, 9)
+        pool = np.flatnonzero((brief.offers["is_public"] == 1) & (brief.offers["needs_explanation"] == 0))
+        worth = np.round(self.market.take_cny[pool], 9)
         self._offers = pool[np.argsort(-worth, kind="stable")][: self.n_offers]
 
     def scores(self, view: View) -> NDArray[np.int8]:

@@ -61,6 +61,7 @@ class Table:
         person: shape (rows, `PERSON`).
         category: shape (rows, categories, `CATEGORY`).
         offer: shape (rows,), the offer contacted with, or -1.
+        channel: shape (rows,), the channel contacted by, or -1.
         bought: shape (rows, categories), purchases within 14 days.
         value_fen: shape (rows,), margin within 14 days.
         opted_out: shape (rows,), refused a channel within 14 days.
@@ -69,6 +70,7 @@ class Table:
     person: Matrix
     category: Matrix
     offer: Ints
+    channel: Ints
     bought: Floats
     value_fen: Floats
     opted_out: Bools
@@ -82,6 +84,7 @@ class Table:
             self.person[index],
             self.category[index],
             self.offer[index],
+            self.channel[index],
             self.bought[index],
             self.value_fen[index],
             self.opted_out[index],
@@ -121,20 +124,21 @@ def history_table(brief: Brief) -> Table | None:
     contacted = np.flatnonzero(log.channel >= 0)
     held_out = np.flatnonzero((log.channel < 0) & reachable)
     half = MAX_ROWS // 2
-    keep = np.sort(np.concatenate([_thinned(contacted, half), _thinned(held_out, half)]))
+    keep = np.sort(np.concatenate([thinned(contacted, half), thinned(held_out, half)]))
     features = log.features[keep]
     person, category = blocks(lambda name: features[:, index[name]])
     return Table(
         person,
         category,
         np.where(log.channel[keep] >= 0, log.offer[keep], -1).astype(np.int64),
+        log.channel[keep].astype(np.int64),
         log.bought[keep].astype(np.float64),
         log.value_fen[keep].astype(np.float64),
         log.opted_out[keep].astype(bool),
     )
 
 
-def _thinned(rows: Ints, most: int) -> Ints:
+def thinned(rows: Ints, most: int) -> Ints:
     """Return at most `most` of the rows, evenly spaced."""
     if len(rows) <= most:
         return rows
@@ -155,6 +159,7 @@ class ExplorationLog:
             "day": np.zeros(0, dtype=np.int64),
             "cardholder": np.zeros(0, dtype=np.int64),
             "offer": np.zeros(0, dtype=np.int64),
+            "channel": np.zeros(0, dtype=np.int64),
             "person": np.zeros((0, len(PERSON)), dtype=np.float32),
             "category": np.zeros((0, N_CATEGORIES, len(CATEGORY)), dtype=np.float32),
             "bought": np.zeros((0, N_CATEGORIES)),
@@ -168,13 +173,14 @@ class ExplorationLog:
     def add(self, view: View, slice_ids: Ints, contacts: Contacts) -> None:
         """Open a row for everybody in the slice; contacted or, where `contacts` leaves them out, held out."""
         person, category = view_blocks(view)
-        offer = np.full(view.n, -1, dtype=np.int64)
-        offer[contacts.cardholder] = contacts.offer
+        offer, channel = np.full((2, view.n), -1, dtype=np.int64)
+        offer[contacts.cardholder], channel[contacts.cardholder] = contacts.offer, contacts.channel
         rows, n = self._rows, len(slice_ids)
         new = {
             "day": np.full(n, view.day, dtype=np.int64),
             "cardholder": slice_ids,
             "offer": offer[slice_ids],
+            "channel": channel[slice_ids],
             "person": person[slice_ids],
             "category": category[slice_ids],
             "bought": np.zeros((n, N_CATEGORIES)),
@@ -209,6 +215,7 @@ class ExplorationLog:
             rows["person"][ripe],
             rows["category"][ripe],
             rows["offer"][ripe],
+            rows["channel"][ripe],
             rows["bought"][ripe],
             rows["value_fen"][ripe],
             rows["opted_out"][ripe],

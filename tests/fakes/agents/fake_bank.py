@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from cardarena.agents.market import Market
 from cardarena.simulator.bank.catalogue import load_channels, load_offers
 from cardarena.simulator.bank.features import FEATURES
 from cardarena.simulator.contracts import Brief, Contacts, Feedback, History, View
 from cardarena.simulator.names import CATEGORIES, CHANNELS, N_CATEGORIES
 
 CAPS = {"day": 1, "week": 3, "month": 8, "channel_week": [2] * len(CHANNELS)}
+#: Push, in-app, SMS, human and AI calls.
+LOGGED_CHANNELS = np.array([0, 1, 3, 5, 6])
 AT = {name: j for j, name in enumerate(FEATURES)}
 
 
@@ -132,14 +135,17 @@ def make_history(
         rows: number of decisions.
         seed: of the toy.
         features: shape (features, rows), or random ones.
-        truth: function (features (F, rows), category (rows,) or -1) -> purchase probability (rows, categories).
+        truth: function (features (F, rows), category (rows,) or -1, strength (rows,)) -> purchase probability
+            (rows, categories); strength is that of the contact's channel.
     """
     rng = np.random.Generator(np.random.Philox(seed + 1_000))
     x = make_features(rows, seed=seed + 77) if features is None else features
     contacted = rng.random(rows) < 0.5
     offer = np.where(contacted, rng.integers(0, len(brief.offers), rows), -1)
     category = np.where(contacted, brief.offers["category"][offer], -1)
-    p = (truth or plain_truth)(x, category)
+    channel = np.where(contacted, rng.choice(LOGGED_CHANNELS, rows), -1)
+    strength = np.where(contacted, Market(brief).strength[channel], 0.0)
+    p = (truth or plain_truth)(x, category, strength)
     bought = (rng.random(p.shape) < p).astype(np.int16)
     value = bought.sum(axis=1) * 5_000.0 + rng.normal(0.0, 500.0, rows)
     own = bought[np.arange(rows), np.maximum(category, 0)] > 0
@@ -147,9 +153,9 @@ def make_history(
         features=np.ascontiguousarray(x.T),
         day=-7 * rng.integers(1, 20, rows),
         offer=offer.astype(np.int64),
-        channel=np.where(contacted, rng.integers(0, 4, rows), -1).astype(np.int64),
+        channel=channel.astype(np.int64),
         depth=np.where(contacted, 0, -1).astype(np.int64),
-        propensity=np.where(contacted, 0.5 / len(brief.offers) / 4, 0.5),
+        propensity=np.where(contacted, 0.5 / len(brief.offers) / len(LOGGED_CHANNELS), 0.5),
         delivered=contacted,
         clicked=contacted & (rng.random(rows) < 0.05),
         converted=contacted & own,
@@ -159,11 +165,11 @@ def make_history(
     )
 
 
-def plain_truth(x: np.ndarray, category: np.ndarray) -> np.ndarray:
+def plain_truth(x: np.ndarray, category: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """Purchases follow precursors, and a contact helps a little."""
     p = np.stack([0.02 + 0.05 * (x[AT[f"precursor_7d_{name}"]] > 0) for name in CATEGORIES], axis=1)
     hit = np.flatnonzero(category >= 0)
-    p[hit, category[hit]] += 0.03
+    p[hit, category[hit]] *= 1.0 + 10.0 * strength[hit]
     return p
 
 
