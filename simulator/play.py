@@ -9,6 +9,7 @@ import simpy
 
 from cardarena.simulator.bank.features import FEATURES, feature_columns
 from cardarena.simulator.bank.gate import gate_column
+from cardarena.simulator.behaviour.census import value_permissions
 from cardarena.simulator.border import ContactPrice, admit, drop_done
 from cardarena.simulator.contracts import Contacts, Policy, View
 from cardarena.simulator.errors import PolicyError
@@ -123,6 +124,7 @@ class Play:
         started = perf_counter()
         drop_done(state)
         if self.sink is not None:
+            value_permissions(state.census, world.rules.parameter["permission_value_cny"][0])
             decisions = np.concatenate(self._decisions) if self._decisions else None
             self.sink.append(self._events, decisions, census_rows(state.day, state.census))
         if self._wants_feedback:

@@ -43,6 +43,7 @@ TODAY: Final = np.dtype(
         ("is_festival", np.int8),
         ("spend_multiplier", np.float64, (N_CONTEXTS,)),
         ("need_multiplier", np.float64, (N_CATEGORIES,)),
+        ("need_hazard", np.float64, (N_CATEGORIES,)),  # of a precursor, true or false, at scale 1
         ("p_withdraw", np.float64),  # chance to withdraw the marketing consent today, at average concern
         ("stress_multiplier", np.float64),
         ("rival", np.float64),  # utility of the rivals' offers

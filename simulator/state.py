@@ -65,3 +65,11 @@ class WorldState:
         """Return an independent copy."""
         arrays = {f.name: getattr(self, f.name).copy() for f in fields(self) if f.name not in _SCALARS}
         return replace(self, **arrays)
+
+
+def inbox_starts(pending: np.ndarray, n: int) -> np.ndarray:
+    """Return where each person's rows of the pending table begin, and behind the last where they end, shape (n + 1,)."""
+    if pending.size == 0:
+        return np.zeros(n + 1, dtype=np.int64)
+    counts = np.bincount(pending["cardholder"], minlength=n)
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])

@@ -338,6 +338,8 @@ class World:
                 today["outage"] |= 1 << CHANNELS.index(shock.channel)
             else:
                 today["trust_drop"] += shock.trust_drop
+        q = self.rules.parameter
+        today["need_hazard"] = q["need_rate"] * today["need_multiplier"] / (1.0 - q["false_share"][0])
         return today
 
 

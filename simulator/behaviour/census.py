@@ -2,9 +2,9 @@
 
 from typing import Final
 
+import numpy as np
 from numba import njit
 
-from cardarena.simulator.behaviour.purchase import to_int
 from cardarena.simulator.names import N_CHANNELS
 
 #: Rows of the census; histograms have 64 bins, sums use bin 0, the per-channel rows use the channel as bin.
@@ -39,7 +39,7 @@ def _bin(x):
 
 
 @njit(cache=True, forceinline=True)
-def count_person(person, account, q, census):
+def count_person(person, account, census):
     """Add one person at the end of a day to `census`, shape (measures, 64), int64."""
     census[7, 0] += person.expected_mfen
     census[8, 0] += person.expected_complaint_ppb[0]
@@ -48,18 +48,18 @@ def count_person(person, account, q, census):
     census[11, 0] += person.expected_opt_out_ppb
     census[15, 0] += person.own_spend_fen
     census[16, 0] += person.all_spend_fen
-    for c in range(N_CHANNELS):
-        census[18, c] += person.delivered_today[c]
+    if account.contacts_today > 0:
+        for c in range(N_CHANNELS):
+            census[18, c] += person.delivered_today[c]
     if person.alive == 0:
         return
     load = 0.0
-    worth = 0.0
     reachable = account.marketing_consent == 1
     for c in range(N_CHANNELS):
         load += person.load[c]
-        if account.permitted[c] == 1 and reachable:
-            worth += q.permission_value_cny[c]
-            census[17, c] += 1
+    if reachable:
+        for c in range(N_CHANNELS):
+            census[17, c] += account.permitted[c]
     census[0, _bin(16.0 * load / person.tolerance)] += 1
     census[1, _bin(32.0 * person.annoyance)] += 1
     census[2, _bin(64.0 * person.satisfaction)] += 1
@@ -69,4 +69,15 @@ def count_person(person, account, q, census):
     census[6, 0] += 1 if person.idle_days < 30 else 0
     census[12, 0] += 1 if reachable else 0
     census[13, 0] += 1 if account.personalisation_on == 1 else 0
-    census[14, 0] += to_int(worth * 1e5)
+
+
+def value_permissions(census: np.ndarray, value_cny: np.ndarray) -> None:
+    """Fill the worth of all reachable opt-ins from their counts, whole milli-fen.
+
+    Args:
+        census: shape (measures, 64), changed in place.
+        value_cny: worth of one opt-in, CNY, shape (channels,).
+    """
+    counts = census[STATE_MEASURES.index("permitted"), :N_CHANNELS]
+    worth = np.floor(value_cny * 1e5 + 0.5).astype(np.int64)
+    census[STATE_MEASURES.index("permission_value_mfen"), 0] = int(counts @ worth)

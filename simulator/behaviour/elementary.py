@@ -19,7 +19,7 @@ def _power_of_two(k):
     return np.int64((k + 1023) << 52).view(np.float64)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def exp(x):
     """Return e^x; 0 below -708, infinity above 709.78."""
     if x < -708.0:
@@ -49,7 +49,7 @@ def exp(x):
     return y * _power_of_two(k)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def log(x):
     """Return the natural logarithm of a positive normal number; -infinity for 0 and below."""
     if x <= 0.0:

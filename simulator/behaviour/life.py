@@ -45,6 +45,8 @@ _BALANCE_KEEP = 1.0 - 1.0 / 180.0  # an instalment plan runs off in about half a
 _SMS = 3
 _OWN, _ELSEWHERE, _INTEREST = 0, 1, 2
 _APP, _BRANCH = 0, 1
+#: The hazards of all needs together, above this, are taken as this.
+MOST_NEEDS = 0.5
 #: A closure hazard above this is taken as this.
 MAX_CLOSURE_HAZARD = 0.05
 #: Position of `instalment` in names.CATEGORIES.
@@ -80,20 +82,30 @@ def close_day(person, account, q, tomorrow):
         q: parameter record.
         tomorrow: number of the day that begins; its slots of the cap rings are cleared.
     """
+    # Locals, since a store into a person might alias a parameter and keep the compiler from using vectors.
+    load_keep, wear_keep, awareness_keep = q.load_keep, q.wear_keep, q.awareness_keep
+    interest_keep = q.interest_keep
     for c in range(N_CHANNELS):
-        person.load[c] *= q.load_keep
-        person.delivered_today[c] = 0
+        person.load[c] *= load_keep
+    if account.contacts_today > 0:
+        for c in range(N_CHANNELS):
+            person.delivered_today[c] = 0
     for k in range(N_CATEGORIES):
-        person.wear[k] *= q.wear_keep
-        person.awareness[k] *= q.awareness_keep
-        person.interest[k] = person.interest[k] * q.interest_keep if person.interest[k] > 1e-3 else 0.0
-        person.hazard_today[k] = 0.0
-        person.planned_today[k] = 0.0
-        person.bought_today[k] = 0
+        person.wear[k] *= wear_keep
+        person.awareness[k] *= awareness_keep
         account.category_contacts_28d[k] *= _KEEP_28
         account.category_clicks_28d[k] *= _KEEP_28
         account.category_purchases_112d[k] *= _KEEP_112
         account.precursor_7d[k] *= _KEEP_7
+    if person.stirred != 0:
+        still = 0
+        for k in range(N_CATEGORIES):
+            person.interest[k] = person.interest[k] * interest_keep if person.interest[k] > 1e-3 else 0.0
+            person.hazard_today[k] = 0.0
+            person.bought_today[k] = 0
+            if person.interest[k] > 0.0 or person.need[k] != NEED_OFF:
+                still |= 1 << k
+        person.stirred = still
     for k in range(N_CONTEXTS):
         account.context_spend_28d_fen[k] *= _KEEP_28
     person.blindness *= q.blindness_keep
@@ -142,46 +154,58 @@ def wallet_target(person, q, rival):
 
 
 @njit(cache=True, forceinline=True)
-def need_hazard(person, q, today, k):
-    """Return the hazard today of a precursor beginning in category `k`, true or false."""
-    hazard = q.need_rate[k] * person.need_scale[k] * today.need_multiplier[k] / (1.0 - q.false_share)
-    if k == CREDIT_CATEGORY and person.stress_left > 0:
-        hazard *= q.need_stress
-    return hazard
-
-
-@njit(cache=True, forceinline=True)
-def _move_needs(person, account, q, today, seed):
-    """Let needs begin, ripen and end, and leave their observable precursors.
+def beginning_need(person, q, today, u):
+    """Return the category in which a precursor begins at uniform `u`, true or false, or -1.
 
     One uniform meets the categories' hazards laid end to end, so at most one need begins a day; whether another need is
     on does not move anybody's luck.
     """
-    i, day = person.cardholder, today.day
-    u, is_false, length, noise = draw(seed, i, day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, 0, 0, 0)
     below = 0.0
     for k in range(N_CATEGORIES):
-        begins = below <= u
-        below += need_hazard(person, q, today, k)
-        begins = begins and u < below
-        state = person.need[k]
-        if state == NEED_OFF:
-            if begins:
-                person.need[k] = NEED_FALSE_PRECURSOR if is_false < q.false_share else NEED_PRECURSOR
-                person.need_left[k] = exponential_days(length, q.precursor_days)
-            continue
-        person.need_left[k] -= 1
-        if person.need_left[k] <= 0:
-            if state == NEED_PRECURSOR:
-                v, _, _, _ = draw(seed, i, day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, k + 1, 0, 0)
-                person.need[k] = NEED_ON
-                person.need_left[k] = min(30, 6 + exponential_days(v, q.need_days - 6.0))
-            else:
-                person.need[k] = NEED_OFF
-        if person.need[k] != NEED_OFF and account.tracked > 0:
-            v, w, _, _ = draw(seed, i, day, CARDHOLDER, randomness.PRECURSOR, 0, 0, k + 1, 0, 0)
-            if v < q.precursor_signal and (account.tracked == 2 or w < 0.5):
-                account.precursor_7d[k] += 1.0
+        hazard = today.need_hazard[k] * person.need_scale[k]
+        if k == CREDIT_CATEGORY and person.stress_left > 0:
+            hazard *= q.need_stress
+        below += hazard
+        if u < below:
+            return k
+    return -1
+
+
+@njit(cache=True, forceinline=True)
+def _ripen(person, account, q, seed, day, k):
+    """Let the need of one category ripen, end, or leave a trace."""
+    i = person.cardholder
+    person.need_left[k] -= 1
+    if person.need_left[k] <= 0:
+        if person.need[k] == NEED_PRECURSOR:
+            u, _, _, _ = draw(seed, i, day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, k + 1, 0, 0)
+            person.need[k] = NEED_ON
+            person.need_left[k] = min(30, 6 + exponential_days(u, q.need_days - 6.0))
+        else:
+            person.need[k] = NEED_OFF
+            return
+    if account.tracked > 0:
+        u, v, _, _ = draw(seed, i, day, CARDHOLDER, randomness.PRECURSOR, 0, 0, k + 1, 0, 0)
+        if u < q.precursor_signal and (account.tracked == 2 or v < 0.5):
+            account.precursor_7d[k] += 1.0
+
+
+@njit(cache=True, forceinline=True)
+def _move_needs(person, account, q, today, seed):
+    """Let needs begin, ripen and end, and leave their observable precursors."""
+    u, is_false, length, noise = draw(
+        seed, person.cardholder, today.day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, 0, 0, 0
+    )
+    if person.stirred != 0:
+        for k in range(N_CATEGORIES):
+            if person.need[k] != NEED_OFF:
+                _ripen(person, account, q, seed, today.day, k)
+    if u < MOST_NEEDS:
+        k = beginning_need(person, q, today, u)
+        if k >= 0 and person.need[k] == NEED_OFF:
+            person.need[k] = NEED_FALSE_PRECURSOR if is_false < q.false_share else NEED_PRECURSOR
+            person.need_left[k] = exponential_days(length, q.precursor_days)
+            person.stirred |= 1 << k
     # Traces without any need; who blocks in part leaves half of them.
     rate = 0.5 * q.precursor_noise * account.tracked * N_CATEGORIES
     if noise < rate:
@@ -211,7 +235,7 @@ def begin_day(person, account, rules, today, seed, neighbours_satisfaction):
     person.wallet += (wallet_target(person, q, today.rival) - person.wallet) / q.wallet_lag_days
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def ticket_fen(person, q, context, u):
     """Return the amount of a transaction in a context at uniform `u`, whole fen."""
     return to_int(
@@ -295,6 +319,8 @@ def _plan_spending(person, rules, today, seed, agenda, n):
 def _plan_purchases(person, rules, today, seed, agenda, n):
     """Plan today's purchases from the organic hazards and from standing interest."""
     q, money, rule = rules.parameter[0], rules.money[0], rules.compliance[0]
+    if person.stirred == 0:
+        return n
     for k in range(N_CATEGORIES):
         if person.need[k] != NEED_ON and person.interest[k] == 0.0:
             continue

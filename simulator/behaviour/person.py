@@ -56,6 +56,10 @@ PERSON = np.dtype(
         ("trust", np.float64),
         ("wallet", np.float64),
         ("benefit", np.float64),  # live benefit of our card, utility units
+        (
+            "stirred",
+            np.int16,
+        ),  # bit k set: category k has a need, interest, or a hazard today; the others rest
         ("need", np.int8, (N_CATEGORIES,)),
         ("need_left", np.int16, (N_CATEGORIES,)),  # days left in the present state of the need
         ("stress_left", np.int16),  # days of credit stress left; 0: none

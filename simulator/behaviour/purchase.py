@@ -24,7 +24,7 @@ def incentive_appeal(person, offer, q):
     return q.click_incentive * person.deal_proneness * log(1.0 + offer.incentive_fen * 1e-3)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def amount_scale(person, offer):
     """Return by how much this person's purchases exceed the offer's median amount (square root of the ticket scale)."""
     if offer.category < N_CONTEXTS:
@@ -32,7 +32,7 @@ def amount_scale(person, offer):
     return 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def margin_mfen(offer, amount_fen, is_stressed, q, money):
     """Return the bank's margin of one take in milli-fen, before rounding; interchange on spending included."""
     ppm = offer.margin_ppm - offer.credit_loss_ppm * (q.stress_loss if is_stressed else 1.0)
@@ -50,7 +50,7 @@ def to_int(x):
     return -int(0.5 - x)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def mean_margin_mfen(person, offer, q, money):
     """Return the expected margin of a take by this person in milli-fen."""
     if offer.amount_fen == 0:
@@ -68,7 +68,7 @@ def daily_card_margin_mfen(person, q, money):
     return person.transaction_rate * mean_cny * person.mean_ticket_scale * money.spend_ppm * 1e-3
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def redeemable(person, rules, category, day):
     """Return the offer record at which a purchase in this category would be made today."""
     live = person.live_offer[category]
@@ -102,7 +102,7 @@ def purchase_uniform(seed, person, day, category):
     return u, when
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def buy(
     person, account, rules, seed, day, minute, category, is_organic, contact_day, contact_ordinal, rows, n
 ):

@@ -194,6 +194,7 @@ def _engage(person, account, rules, offer, channel, contact, seed, day, minute, 
     k = offer.category
     added = dose * channel.interest * interest_effect(person, offer, q)
     person.interest[k] += added
+    person.stirred |= 1 << k
     hazard = interest_hazard(person, q, k, added)
     before = 1.0 - exp(-person.hazard_today[k])
     person.hazard_today[k] += hazard

@@ -16,7 +16,7 @@ from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.rules import EVENT, Rules
-from cardarena.simulator.state import WorldState
+from cardarena.simulator.state import WorldState, inbox_starts
 
 
 @njit(cache=True)
@@ -39,7 +39,7 @@ def _deliver(people, accounts, i, rules, today, seed, contacts, j, minute, rows)
 
 @njit(cache=True)
 def _close(people, accounts, i, rules, tomorrow, census):
-    count_person(people[i], accounts[i], rules.parameter[0], census)
+    count_person(people[i], accounts[i], census)
     close_day(people[i], accounts[i], rules.parameter[0], tomorrow)
 
 
@@ -191,7 +191,7 @@ class AgentScheduler:
     ) -> simpy.Event:
         """Advance everybody to minute `end`; see `schedulers.Scheduler`."""
         n = state.people.size
-        starts = np.searchsorted(state.pending["cardholder"], np.arange(n + 1))
+        starts = inbox_starts(state.pending, n)
         holders = [
             self.kind(i, state, rules, today, slice(int(starts[i]), int(starts[i + 1]))) for i in range(n)
         ]

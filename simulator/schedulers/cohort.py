@@ -17,7 +17,7 @@ from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
 from cardarena.simulator.errors import SchedulerError
 from cardarena.simulator.rules import EVENT, Rules
-from cardarena.simulator.state import WorldState
+from cardarena.simulator.state import WorldState, inbox_starts
 
 #: People that one compiled call runs serially.
 CHUNK = 4096
@@ -28,40 +28,36 @@ MOST_THREADS = numba.get_num_threads()
 _FAR = 1 << 40
 
 
-@njit(cache=True, forceinline=True)
-def _person_window(i, state, contacts, low, high, rules, today, seed, start, end, rows, n):
-    """Run one person through a window: merge the agenda with the inbox by (minute, rank)."""
-    people, accounts, agenda, length, position, mood = state
-    person, account = people[i], accounts[i]
-    if start == 0:
-        begin_day(person, account, rules, today, seed, mean_mood(mood, i, rules.compliance[0].word_of_mouth))
-        length[i] = plan_day(person, account, rules, today, seed, agenda[i])
-        position[i] = 0
-        n = expire(person, rules, today, contacts, low, high, rows, n)
+@njit(cache=True)
+def _merge(person, account, agenda, at, length, contacts, low, high, rules, today, seed, start, end, rows, n):
+    """Live through a window with contacts in the inbox: own events and contacts by (minute, rank).
+
+    Returns:
+        The next entry of the agenda, and the number of rows.
+    """
     day_start = today.day * 1440
     j = low
     while True:
         while j < high and (contacts[j].state == 1 or rules.channels[contacts[j].channel].at_visit > 0):
             j += 1
-        own = np.int64(agenda[i, position[i]]) if position[i] < length[i] else np.int64(_FAR)
+        own = np.int64(agenda[at]) if at < length else np.int64(_FAR)
         sent = np.int64(_FAR)
         minute = 0
         if j < high and contacts[j].due < day_start + end:
             minute = max(contacts[j].due - day_start, start)
             sent = np.int64(events.agenda_item(minute, events.CONTACT, 0))
         if min(own, sent) >> 16 >= end:
-            break
+            return at, n
         if sent < own:
             n = deliver(person, account, rules, today, seed, contacts[j], minute, rows, n)
             j += 1
         else:
-            position[i] += 1
+            at += 1
             n = happen(person, account, rules, today, seed, own, rows, n)
             if (own >> 12) & 15 == events.VISIT and person.alive == 1:
                 w = waiting_contact(contacts, low, high, own & 4095, rules.channels)
                 if w >= 0:
                     n = deliver(person, account, rules, today, seed, contacts[w], own >> 16, rows, n)
-    return n
 
 
 @njit(cache=True)
@@ -70,15 +66,49 @@ def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end,
 
     `today` is an array of one record: Numba cannot carry a bare record into a parallel loop.
     """
+    people, accounts, agenda, length, position, mood = state
+    day = today[0]
+    heard_on = rules.compliance[0].word_of_mouth
     n = 0
-    people, accounts = state[0], state[1]
     for i in range(first, last):
-        n = _person_window(
-            i, state, contacts, starts[i], starts[i + 1], rules, today[0], seed, start, end, rows, n
-        )
+        person, account = people[i], accounts[i]
+        low, high = starts[i], starts[i + 1]
+        at = 0
+        if start == 0:
+            begin_day(person, account, rules, day, seed, mean_mood(mood, i, heard_on))
+            length[i] = plan_day(person, account, rules, day, seed, agenda[i])
+        else:
+            at = position[i]
+        count = length[i]
+        if low == high:
+            while at < count and agenda[i, at] >> 16 < end:
+                n = happen(person, account, rules, day, seed, np.int64(agenda[i, at]), rows, n)
+                at += 1
+        else:
+            if start == 0:
+                n = expire(person, rules, day, contacts, low, high, rows, n)
+            at, n = _merge(
+                person,
+                account,
+                agenda[i],
+                at,
+                count,
+                contacts,
+                low,
+                high,
+                rules,
+                day,
+                seed,
+                start,
+                end,
+                rows,
+                n,
+            )
         if end == 1440:
-            count_person(people[i], accounts[i], rules.parameter[0], census)
-            close_day(people[i], accounts[i], rules.parameter[0], today[0].day + 1)
+            count_person(person, account, census)
+            close_day(person, account, rules.parameter[0], day.day + 1)
+        else:
+            position[i] = at
     return n
 
 
@@ -137,7 +167,7 @@ class CohortScheduler:
     ) -> list[np.ndarray]:
         n = state.people.size
         contacts = state.pending
-        starts = np.searchsorted(contacts["cardholder"], np.arange(n + 1))
+        starts = inbox_starts(contacts, n)
         parallel = self.threads > 1 and n >= PARALLEL_FROM
         threads = self.threads if parallel else 1
         arrays = (
