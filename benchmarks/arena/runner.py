@@ -1,7 +1,7 @@
 """How one task is played in the real world: prepare a world once, fork it for each policy, measure what happened."""
 
 import contextlib
-import pickle
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +21,8 @@ SILENT: Final = "silent"
 _WARM_UP_CARDHOLDERS: Final = 64
 _READY: Final = "ready.json"
 _WORLD: Final = "world.bin"
-_SILENT: Final = "silent.pickle"
+_SILENT: Final = "silent.npz"
+_SILENT_ARRAYS: Final = ("traits", "alive_at_start", "initially_permitted")
 
 
 @dataclass
@@ -80,7 +81,7 @@ class ArenaRunner:
             log = self._play(world.fork(), make_policy(SILENT), on_day)
             silent = _Silent(_tables(log), log.digest())
         with _timed(timing, "save"):
-            write_atomic(folder / _SILENT, lambda file: pickle.dump(silent, file, protocol=5))
+            _write_silent(folder / _SILENT, silent)
             write_sealed(folder / _READY, list(task.group))
         self._keep(task, world, silent)
         return {"timing": timing}
@@ -158,9 +159,8 @@ class ArenaRunner:
 
         self.forget()
         folder = self._folder_of(task)
-        with (folder / _SILENT).open("rb") as file:
-            silent = pickle.load(file)  # our own scratch file
-        self._keep(task, World.load(folder / _WORLD, scheduler=self._plan.scheduler, threads=1), silent)
+        world = World.load(folder / _WORLD, scheduler=self._plan.scheduler, threads=1)
+        self._keep(task, world, _read_silent(folder / _SILENT))
 
     def _keep(self, task: Task, world: Any, silent: _Silent) -> None:
         self._group, self._world, self._silent, self._facts = task.group, world, silent, _facts(silent.run)
@@ -180,6 +180,44 @@ def _tables(log: Any) -> Any:
     known = {field.name for field in fields(RunTables)} - {"tables"}
     facts = {name: value for name, value in log.facts.items() if name in known}
     return RunTables(tables={name: log.table(name) for name in TABLES}, **facts)
+
+
+def _write_silent(path: Path, silent: _Silent) -> None:
+    run = silent.run
+    arrays = {
+        f"{name}/{column}": values for name, table in run.tables.items() for column, values in table.items()
+    }
+    about = {
+        "log_digest": silent.log_digest,
+        "days": run.days,
+        "run_out_days": run.run_out_days,
+        "offer_names": list(run.offer_names),
+    }
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+    for name in _SILENT_ARRAYS:
+        arrays[name] = np.asarray(getattr(run, name))
+    write_atomic(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+
+
+def _read_silent(path: Path) -> _Silent:
+    from cardarena.benchmarks.metrics import RunTables
+
+    tables: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path, allow_pickle=False) as file:
+        about = json.loads(file["about"].tobytes())
+        facts = {name: file[name] for name in _SILENT_ARRAYS}
+        for key in file.files:
+            name, _, column = key.partition("/")
+            if column:
+                tables.setdefault(name, {})[column] = file[key]
+    run = RunTables(
+        tables=tables,
+        days=about["days"],
+        run_out_days=about["run_out_days"],
+        offer_names=tuple(about["offer_names"]),
+        **facts,
+    )
+    return _Silent(run, about["log_digest"])
 
 
 def _telling(tell: Tell, stage: str) -> Callable[[int, int], None]:
