@@ -22,7 +22,7 @@ PRIOR_ONE: Final = 0.03
 PRIOR_PRECURSOR: Final = 0.3
 #: Prior standard deviations of slopes, and of what one offer or one channel does beyond its lift and strength.
 PRIOR_SLOPE_SD: Final = 0.2
-PRIOR_ARM_SD: Final = 0.1
+PRIOR_ARM_SD: Final = 0.3
 
 
 class LinearBandit(BasePolicy):
@@ -57,7 +57,7 @@ class LinearBandit(BasePolicy):
     #: have been bought anyway.
     slice_share: ClassVar[float] = 0.1
     #: Width of the exploration, in posterior standard deviations.
-    width: ClassVar[float] = 1.0
+    width: ClassVar[float] = 0.5
 
     def reset(self, brief: Brief, policy_seed: int) -> None:
         """Forget all that was learned."""
@@ -236,7 +236,6 @@ class LinUcb(LinearBandit):
         "A linear model shared over arms, with optimism where it is unsure; learns from its own contacts."
     )
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 2.0), 0.1, 0.0)
-    width = 0.5
     slices: ClassVar[int] = 8
 
     def choose(self, view: View, shared: Floats, ok: Bools) -> tuple[Ints, Floats, Floats]:

@@ -13,8 +13,8 @@ from cardarena.simulator.contracts import Brief, Contacts, Feedback, History, Vi
 from cardarena.simulator.names import CATEGORIES, CHANNELS, N_CATEGORIES
 
 CAPS = {"day": 1, "week": 3, "month": 8, "channel_week": [2] * len(CHANNELS)}
-#: Push, in-app, SMS, human and AI calls.
-LOGGED_CHANNELS = np.array([0, 1, 3, 5, 6])
+#: Push, in-app, SMS, e-mail, WeCom.
+LOGGED_CHANNELS = np.array([0, 1, 3, 4, 8])
 AT = {name: j for j, name in enumerate(FEATURES)}
 
 
