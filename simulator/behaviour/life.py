@@ -102,6 +102,7 @@ def close_day(person, account, q, tomorrow):
         for k in range(N_CATEGORIES):
             person.interest[k] = person.interest[k] * interest_keep if person.interest[k] > 1e-3 else 0.0
             person.hazard_today[k] = 0.0
+            person.planned_today[k] = 0.0
             person.bought_today[k] = 0
             if person.interest[k] > 0.0 or person.need[k] != NEED_OFF:
                 still |= 1 << k
