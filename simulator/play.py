@@ -208,6 +208,7 @@ class Play:
     def _view(self, today: np.ndarray, minute: int) -> View:
         world, policy = self.world, self.policy
         accounts, rules, order, day = world.state.accounts, world.rules, world.order, world.state.day
+        threads = world.threads  # the closure below must not hold the world
         names = getattr(policy, "features", None) or FEATURES
         columns = feature_columns(accounts, order, today, names, world.threads)
         if self.recorder is not None and -HISTORY_DAYS <= day < -OUTCOME_DAYS:
@@ -217,21 +218,7 @@ class Play:
             self.recorder.record(day, whole, order, getattr(policy, "held_out", None))
 
         def allowed(offer: int, channel: int, depth: int, at: int) -> np.ndarray:
-            out = np.zeros(order.size, dtype=np.int8)
-            gate_column(
-                accounts,
-                order,
-                rules.offers,
-                rules.channels,
-                rules.compliance,
-                offer,
-                channel,
-                depth,
-                day,
-                at,
-                out,
-            )
-            return out
+            return gate_column(accounts, order, rules, (offer, channel, depth), day, at, threads)
 
         return View(
             day=day,

@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -63,7 +64,16 @@ def load_world(path: Path, *, scheduler: str, threads: int) -> "World":
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
         version = meta["version"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ResultsError(f"{path.name}: expected a saved world, found {error}") from None
     if version != SAVE_VERSION:
         raise ResultsError(f"{path.name}: expected a world of version {SAVE_VERSION}, found {version}")

@@ -20,6 +20,7 @@ from cardarena.simulator.names import (
     N_CONTEXTS,
     SPEND_CONTEXTS,
 )
+from cardarena.simulator.rules import CHUNK, PARALLEL_FROM
 
 #: Names of the columns, in order. `days_since_*` are capped at 400; money is in CNY.
 FEATURES: Final = (
@@ -208,8 +209,8 @@ def feature_columns(
             raise UnknownNameError("feature", name, FEATURES)
     wanted = np.array([FEATURE_INDEX[name] for name in wanted_names], dtype=np.int64)
     out = np.empty((wanted.size, order.size), dtype=np.float32)
-    if threads > 1 and order.size >= 50_000:
-        _fill_parallel(accounts, order, today, wanted, out, 4096)
+    if threads > 1 and order.size >= PARALLEL_FROM:
+        _fill_parallel(accounts, order, today, wanted, out, CHUNK)
     else:
         _fill(accounts, order, today, wanted, out, 0, order.size)
     return out

@@ -16,13 +16,9 @@ from cardarena.simulator.behaviour.life import begin_day, close_day, happen, pla
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
 from cardarena.simulator.errors import SchedulerError
-from cardarena.simulator.rules import EVENT, Rules
+from cardarena.simulator.rules import CHUNK, EVENT, PARALLEL_FROM, Rules
 from cardarena.simulator.state import WorldState, inbox_starts
 
-#: People that one compiled call runs serially.
-CHUNK = 4096
-#: Below this many people a second thread costs more than it brings.
-PARALLEL_FROM = 50_000
 #: As many as the machine, or NUMBA_NUM_THREADS, allows.
 MOST_THREADS = numba.get_num_threads()
 _FAR = 1 << 40
