@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from cardarena.agents.registry import make_policy
+from cardarena.simulator.behaviour.parameters import parameter_names
+from cardarena.simulator.errors import ScenarioError
+from cardarena.simulator.scenario import load_scenario
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if path.is_file()]
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -28,3 +33,56 @@ def test_links_lead_somewhere(document: Path) -> None:
     targets = LINK.findall(document.read_text(encoding="utf-8"))
     missing = [target for target in targets if not (document.parent / target).exists()]
     assert not missing
+
+
+SCENARIO = re.compile(r"^```yaml\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+
+
+def _scenario_blocks() -> list[tuple[str, str]]:
+    page = (ROOT / "docs" / "write-a-scenario.md").read_text(encoding="utf-8")
+    return SCENARIO.findall(page)
+
+
+@pytest.mark.parametrize(("written", "answer"), _scenario_blocks())
+def test_scenarios_load_or_fail_as_shown(
+    written: str, answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("spring_push.yaml").write_text(written, encoding="utf-8")
+    if not answer:
+        assert load_scenario("spring_push.yaml", known_parameters=parameter_names()).name == "spring_push"
+        return
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("spring_push.yaml")
+    assert str(caught.value) == answer.strip()
+
+
+def test_the_shown_policy_is_a_whole_file(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "write-a-policy.md").read_text(encoding="utf-8")
+    file = tmp_path / "my_policy.py"
+    file.write_text(PYTHON.findall(page)[0], encoding="utf-8")
+    assert make_policy(f"{file}:PushOnNeed").name == "push_on_need"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_pages_that_are_named_exist(document: Path) -> None:
+    generated = {f"reference/{name}" for name in re.findall(r"^@page\ndef (\w+)", _generator(), re.MULTILINE)}
+    generated = {name.replace("_", "-") for name in generated}
+    named = re.findall(r"\{doc\}`([^`]+)`", document.read_text(encoding="utf-8"))
+    missing = [
+        name for name in named if name not in generated and not (document.parent / f"{name}.md").is_file()
+    ]
+    assert not missing
+
+
+def _generator() -> str:
+    return (ROOT / "docs" / "_ext" / "registries.py").read_text(encoding="utf-8")
+
+
+def test_no_page_tells_where_it_was_written() -> None:
+    told = [
+        path.name
+        for path in DOCUMENTS
+        if re.search(r"/(home|Users|work|tmp)/", path.read_text(encoding="utf-8"))
+    ]
+    assert not told
