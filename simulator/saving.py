@@ -60,7 +60,13 @@ def load_world(path: Path, *, scheduler: str, threads: int) -> "World":
 
     try:
         # np.load leaves a damaged file open that it opened itself.
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with open(path, "rb") as raw:
+            # Checksums first: NumPy parses a member's header before it meets the damage behind it.
+            with zipfile.ZipFile(raw) as members:
+                if (damaged := members.testzip()) is not None:
+                    raise ValueError(f"a damaged member {damaged}")
+            raw.seek(0)
+            file = np.load(raw, allow_pickle=False)
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
         version = meta["version"]
