@@ -20,8 +20,10 @@ from cardarena.simulator.names import CATEGORIES, N_CATEGORIES
 
 #: A model needs so many contacted and so many held-out rows to be fitted at all.
 LEAST_ROWS: Final = 50
-#: Days of the two fits in a cold start: 14 days after the first and the third exploring week.
-COLD_FIT_DAYS: Final = (21, 42)
+#: In a cold start, the first fit is made on this day at the earliest and the second after twice as many: when the
+#: outcomes of the first weeks' experiment are ripe and there are enough of them.
+FIRST_FIT_DAY: Final = 21
+MOST_FITS: Final = 2
 
 
 class LoggedPolicy(BasePolicy):
@@ -39,7 +41,7 @@ class LoggedPolicy(BasePolicy):
     league = "logged"
     every_days = 7
     features = LEARNED_FEATURES
-    explored: ClassVar[float] = 0.2
+    explored: ClassVar[float] = 0.5
     contact_share: ClassVar[float] = 0.5
     n_channels: ClassVar[int] = 4
 
@@ -50,20 +52,18 @@ class LoggedPolicy(BasePolicy):
         self._fit_days: list[int] = []
         self._fitted = False
         table = history_table(brief)
-        self._cold = self.wants_feedback = table is None
         if table is not None:
             self._refit(table)
+        # A log too short to be fitted to is no log.
+        self._cold = self.wants_feedback = not self._fitted
 
     def decide(self, view: View) -> Contacts:
         """Contact where the model says so; in a cold start, explore."""
         if not self._cold:
             return self.exploit(view, np.ones(view.n, dtype=bool))
-        due = [day for day in COLD_FIT_DAYS if day <= view.day]
-        if len(due) > len(self._fit_days):
-            table = self._log.table(view.day)
-            self._fit_days = [*self._fit_days, *([view.day] * (len(due) - len(self._fit_days)))]
-            self._refit(table)
-        if view.day > COLD_FIT_DAYS[-1] and self._fitted:
+        if len(self._fit_days) < MOST_FITS and view.day >= FIRST_FIT_DAY * (len(self._fit_days) + 1):
+            self._refit(self._log.table(view.day), view.day)
+        if len(self._fit_days) == MOST_FITS:
             return self.exploit(view, np.ones(view.n, dtype=bool))
         return self._explore(view)
 
@@ -92,24 +92,29 @@ class LoggedPolicy(BasePolicy):
         if self._fit_days:
             self._refit(self._log.table(self._fit_days[-1]))
 
-    def _refit(self, table: Table) -> None:
+    def _refit(self, table: Table, day: int | None = None) -> None:
+        """Fit if there are rows enough; note the day of a fit in a cold start."""
         contacted = int((table.offer >= 0).sum())
         if min(contacted, len(table) - contacted) < LEAST_ROWS:
             return
         with one_thread_learning():
             self.fit(table)
         self._fitted = True
+        if day is not None:
+            self._fit_days = [*self._fit_days, day]
 
     def _explore(self, view: View) -> Contacts:
         """Contact by lot in a random slice, hold out the rest of it, and leave everybody else to the model."""
         u_slice, u_contact, u_offer = self.luck(view).random((3, view.n))
         in_slice = (u_slice < self.explored) & (view["is_open"] > 0)
-        draw = np.flatnonzero(in_slice & (u_contact < self.contact_share))
         offers = np.arange(self.market.n_offers)
-        channel = reach(view, self.market, offers, self.market.order[: self.n_channels])[draw]
+        channel = reach(view, self.market, offers, self.market.order[: self.n_channels])
+        # Somebody out of every channel's reach is neither contacted nor held out.
+        in_slice &= (channel >= 0).any(axis=1)
+        draw = np.flatnonzero(in_slice & (u_contact < self.contact_share))
+        channel = channel[draw]
         ok = channel >= 0
         count = ok.sum(axis=1)
-        draw, channel, ok, count = draw[count > 0], channel[count > 0], ok[count > 0], count[count > 0]
         wanted = np.minimum((u_offer[draw] * count).astype(np.int64), count - 1)
         offer = (np.cumsum(ok, axis=1) <= wanted[:, None]).sum(axis=1)
         lot = self.request(
@@ -120,11 +125,7 @@ class LoggedPolicy(BasePolicy):
             propensity=self.explored * self.contact_share / np.maximum(count, 1),
             reason="drawn by lot, to learn",
         )
-        # Somebody out of every channel's reach is neither contacted nor held out.
-        reachable = np.zeros(view.n, dtype=bool)
-        reachable[draw] = True
-        held_out = in_slice & (u_contact >= self.contact_share)
-        self._log.add(view, np.flatnonzero(reachable | held_out), lot)
+        self._log.add(view, np.flatnonzero(in_slice), lot)
         if not self._fitted:
             return lot
         reasons = self._reasons, self._noted
@@ -186,7 +187,7 @@ class Propensity(LoggedPolicy):
 
     Gradient boosting on logged contacts gives P(purchase | contact); each week everybody above a tiny
     threshold gets the offer with the greatest P. It does not ask who would have bought anyway, what a contact
-    costs, or how many there were. In a cold start it explores on a slice and fits on days 21 and 42.
+    costs, or how many there were. In a cold start it explores on a slice and fits twice, from day 21 on.
 
     Dial: least P at which to contact.
     """
@@ -240,7 +241,7 @@ class CappedPropensity(Propensity):
     """What banks run: propensity times the offer's margin, above a threshold, under a frequency cap.
 
     The cap counts this policy's own requests of the last 28 days and is never exceeded.
-    In a cold start it explores on a slice, under the same cap, and fits on days 21 and 42.
+    In a cold start it explores on a slice, under the same cap, and fits twice, from day 21 on.
 
     Dial: contacts a person in 28 days.
     """

@@ -27,7 +27,7 @@ class OracleMyopic(BasePolicy):
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 2.0), 0.1, 0.0)
     features = ("is_open",)
     #: Channels considered: so many best buys and so many of the strongest; and the depth beside the generic one.
-    best_buys: ClassVar[int] = 4
+    best_buys: ClassVar[int] = 2
     strongest: ClassVar[int] = 2
     depth: ClassVar[int] = 1
 

@@ -67,7 +67,7 @@ class Uplift(IncrementPolicy):
     (purchases by cross-fitted boosting, the dose by a logistic chance of contact) is regressed on each other, with need
     and columns whose slopes all categories share: right if either prediction is. Purchases, not money, are compared:
     the luck of large tickets stays out, margins come from the catalogue.
-    In a cold start it explores on a slice and fits on days 21 and 42.
+    In a cold start it explores on a slice and fits twice, from day 21 on.
 
     Dial: price of a contact in CNY, on top of its costs and the arena's price.
     """
@@ -114,7 +114,7 @@ class GreedyPriced(IncrementPolicy):
     everybody, and once times the dose of a contact (strength of its channel, appeal of its offer); the second half
     is the increment. The price stands in for all that a greedy policy does not see: wear, annoyance, permissions,
     the next contact's attention.
-    In a cold start it explores on a slice and fits on days 21 and 42.
+    In a cold start it explores on a slice and fits twice, from day 21 on.
 
     Dial: price of a contact in CNY, on top of its cost and the arena's price.
     """

@@ -5,8 +5,15 @@ from typing import ClassVar, Final
 import numpy as np
 
 from cardarena.agents.base import BasePolicy, Dial
-from cardarena.agents.market import RELEVANCE_FEATURES, best_offer, per_category, reach, relevance
-from cardarena.simulator.contracts import Brief, Contacts, Floats, View
+from cardarena.agents.market import (
+    RELEVANCE_FEATURES,
+    arms_allowed,
+    best_offer,
+    per_category,
+    reach,
+    relevance,
+)
+from cardarena.simulator.contracts import Brief, Contacts, Floats, Ints, View
 from cardarena.simulator.names import CATEGORIES
 
 #: Length of the campaign month, four weeks counted from day 0; its last week is the month-end push. Views do not
@@ -43,7 +50,7 @@ class StatusQuo(BasePolicy):
     summary = (
         "A randomised SMS, push and call mix at a fixed monthly rate, weakly targeted, stronger at month-end."
     )
-    dial_spec: ClassVar[Dial] = Dial("contacts a person and month", (1.0, 2.5, 5.0), 2.5, 0.0, 30.0)
+    dial_spec: ClassVar[Dial] = Dial("contacts a reachable person and month", (1.5, 3.0, 4.5), 3.0, 0.0, 30.0)
     features = ("is_open", "recency_days", "spend_28d_cny", *RELEVANCE_FEATURES)
     #: Share of the contacts by channel.
     mix: ClassVar[dict[str, float]] = {"sms": 0.48, "app_push": 0.46, "human_call": 0.03, "ai_call": 0.03}
@@ -67,38 +74,23 @@ class StatusQuo(BasePolicy):
         spender = (view["spend_28d_cny"] >= 2_000).astype(np.float64)
         weekly = self.dial * self.every_days / MONTH_DAYS * self.month_end[int(late)]
         p = np.clip(weekly * (0.75 + 0.25 * active + 0.2 * spender), 0.0, 0.95)
-        names = tuple(self.mix)
-        share = np.array([self.mix[name] for name in names])
-        edges = np.cumsum(share / share.sum())
-        edges[-1] = 1.0
-        drawn = np.searchsorted(edges, u_channel, side="right").clip(0, len(names) - 1)
+        channels = np.array([market.channel(name) for name in self.mix])
+        offers = np.arange(market.n_offers)
+        allowed = arms_allowed(view, market, offers, channels)
+        share = np.array(list(self.mix.values())) * allowed.any(axis=1)
         chosen = (u_hold >= self.slice_share) & (u_contact < p) & (view["is_open"] > 0)
-        self.held_out = 1.0 - (1.0 - self.slice_share) * p
-        taste = np.exp(np.minimum(relevance(view), 4.0))[:, market.category]
-        offer = np.full(n, -1, dtype=np.int64)
-        p_offer = np.ones(n)
-        for j, name in enumerate(names):
-            rows = np.flatnonzero(chosen & (drawn == j))
-            if not len(rows):
-                continue
-            ok = reach(view, market, np.arange(market.n_offers), (market.channel(name),))[rows] >= 0
-            weight = ok * (0.5 + 0.5 * taste[rows] / taste[rows].mean(axis=1, keepdims=True))
-            total = weight.sum(axis=1, keepdims=True)
-            rows, weight = rows[total[:, 0] > 0], weight[total[:, 0] > 0] / total[total[:, 0] > 0]
-            cumulated = np.cumsum(weight, axis=1)
-            cumulated[:, -1] = 1.0
-            pick = (u_offer[rows, None] >= cumulated).sum(axis=1)
-            # Rounding of the cumulated sum must not land on an offer of weight nought.
-            pick = np.where(weight[np.arange(len(rows)), pick] > 0, pick, weight.argmax(axis=1))
-            offer[rows], p_offer[rows] = pick, weight[np.arange(len(rows)), pick]
-        rows = np.flatnonzero(offer >= 0)
-        share = share / share.sum()
-        chance = (1.0 - self.slice_share) * p[rows] * share[drawn[rows]] * p_offer[rows]
+        rows = np.flatnonzero(chosen & (share.sum(axis=1) > 0.0))
+        drawn, p_channel = _drawn(share[rows], u_channel[rows])
+        self.held_out = np.where(share.sum(axis=1) > 0.0, 1.0 - (1.0 - self.slice_share) * p, 1.0)
+        taste = np.exp(np.minimum(relevance(view), 4.0))[rows][:, market.category]
+        weight = 0.5 + 0.5 * taste / taste.mean(axis=1, keepdims=True)
+        offer, p_offer = _drawn(weight * allowed[rows, :, drawn], u_offer[rows])
+        chance = (1.0 - self.slice_share) * p[rows] * p_channel * p_offer
         return self.request(
             view,
             rows,
-            offer[rows],
-            np.array([market.channel(name) for name in names])[drawn[rows]],
+            offer,
+            channels[drawn],
             propensity=chance,
             reason="drawn by lot with chance {chance:.4f}; last used the card {recency:.0f} days ago",
             chance=chance,
@@ -198,3 +190,18 @@ class Random(BasePolicy):
             reason="drawn by lot among {count} allowed actions",
             count=count,
         )
+
+
+def _drawn(weight: Floats, u: Floats) -> tuple[Ints, Floats]:
+    """Draw a column in each row by its weight from a uniform number; return it and the probability that it had.
+
+    Args:
+        weight: shape (rows, columns), not negative, with a positive sum in each row.
+        u: shape (rows,), in (0, 1).
+    """
+    p = weight / weight.sum(axis=1, keepdims=True)
+    pick = np.minimum((u[:, None] >= np.cumsum(p, axis=1)).sum(axis=1), p.shape[1] - 1)
+    rows = np.arange(len(p))
+    # Rounding of the cumulated sum must not land on a column of weight nought.
+    pick = np.where(p[rows, pick] > 0.0, pick, p.argmax(axis=1))
+    return pick, p[rows, pick]

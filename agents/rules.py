@@ -288,7 +288,8 @@ class Segment(BasePolicy):
         """Return offer scores and which offers suit each person's group, both of shape (n, offers)."""
         market, offers = self.market, self.brief.offers
         need = relevance(view)[:, market.category]
-        score = np.round(need + offers["appeal"] + offers["incentive_fen"] * 1e-5 * (group == 3)[:, None], 9)
+        pays = 0.3 * np.log1p(np.maximum(market.take_cny, 0.0))
+        score = np.round(need + pays + 0.3 * offers["appeal"], 9)
         simple = np.isin(np.arange(market.n_offers), market.low_risk)
         told = np.isin(
             offers["dimension"], [DIMENSIONS.index(d) for d in ("information", "guidance", "advice")]
