@@ -64,7 +64,11 @@ class Scattered(Silent):
     ) -> None:
         super().__init__(every_days, decide_minute)
         self.seed, self.share, self.rounds = seed, share, rounds
-        self.channels, self.depths, self.skip = np.array(channels), np.array(depths), np.array(skip, dtype=int)
+        self.channels, self.depths, self.skip = (
+            np.array(channels),
+            np.array(depths),
+            np.array(skip, dtype=int),
+        )
 
     def decide(self, view: View) -> Contacts:
         assert self.brief is not None
@@ -81,6 +85,16 @@ class Scattered(Silent):
                 keep = chosen & (ids < view.n) & ~np.isin(ids, self.skip)
                 parts.append(np.stack([ids, offer, channel, depth, minute])[:, keep])
         return Contacts.of(*np.concatenate(parts, axis=1))
+
+
+class Reactive(Scattered):
+    """Scattered, and answers what it is subscribed to: a push to whoever just did something."""
+
+    name = "fake_reactive"
+    triggers = ("app_visit", "click", "large_purchase")
+
+    def react(self, events: Any) -> Contacts:
+        return Contacts.of(events.cardholder, 3, 0, 1, np.minimum(1439, events.minute + 5))
 
 
 class Uniform(Silent):

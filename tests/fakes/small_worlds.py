@@ -19,7 +19,9 @@ ALL_OFF = {
 NO_CAPS = {f"compliance.caps.{name}": None for name in ("day", "week", "month")}
 
 
-def small_scenario(name: str = "baseline", overrides: dict[str, Any] | None = None, **dotted: Any) -> Scenario:
+def small_scenario(
+    name: str = "baseline", overrides: dict[str, Any] | None = None, **dotted: Any
+) -> Scenario:
     """Return a scenario without burn-in and without jitter; `dotted` keys use two underscores for a dot."""
     changes: dict[str, Any] = {
         "horizon.burn_in_days": 0,
@@ -46,6 +48,11 @@ def small_world(
     return World.create(
         small_scenario(name, overrides, **dotted), seed, n, scheduler=scheduler, threads=threads
     )
+
+
+def stir(people: np.ndarray) -> None:
+    """Tell the kernels that needs or interest were set by hand: no category rests."""
+    people["stirred"] = 255
 
 
 def rows_of(log: RunLog, keep: Any) -> dict[str, np.ndarray]:

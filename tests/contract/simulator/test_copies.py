@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.fakes.simple_policies import Scattered, Silent
+from tests.fakes.small_worlds import rows_of, same_rows, small_world
 
 from cardarena.simulator.errors import ResultsError
 from cardarena.simulator.log import RunLog
 from cardarena.simulator.state import WorldState
 from cardarena.simulator.world import World
-from tests.fakes.simple_policies import Scattered, Silent
-from tests.fakes.small_worlds import rows_of, same_rows, small_world
 
 DAYS = 5
 POLICY = Scattered(2, 0.6, rounds=2)
@@ -20,7 +20,9 @@ POLICY = Scattered(2, 0.6, rounds=2)
 
 def _state(world: World) -> dict[str, bytes]:
     return {
-        f.name: value.tobytes() if isinstance(value := getattr(world.state, f.name), np.ndarray) else bytes(str(value), "ascii")
+        f.name: value.tobytes()
+        if isinstance(value := getattr(world.state, f.name), np.ndarray)
+        else bytes(str(value), "ascii")
         for f in fields(WorldState)
     }
 
@@ -38,7 +40,11 @@ def test_save_load_and_fork_at_every_midnight(tmp_path: Path) -> None:
         loaded = World.load(world.save(tmp_path / f"{day}.world"))
         assert _state(loaded) == before
         fork = world.fork()
-        rests = {_rest(fork, DAYS - day), _rest(loaded, DAYS - day), _rest(fork.fork().__class__.load(tmp_path / f"{day}.world"), DAYS - day)}
+        rests = {
+            _rest(fork, DAYS - day),
+            _rest(loaded, DAYS - day),
+            _rest(fork.fork().__class__.load(tmp_path / f"{day}.world"), DAYS - day),
+        }
         assert len(rests) == 1
         assert _state(world) == before, "what is played in a fork moved the original"
         expected = _rest(world.fork(), DAYS - day)
@@ -71,9 +77,7 @@ def test_a_loaded_world_runs_under_the_other_scheduler(tmp_path: Path) -> None:
 
 
 def test_the_logged_history_is_kept(tmp_path: Path) -> None:
-    world = small_world(
-        100, overrides={"logged_history": True, "horizon.burn_in_days": 30}
-    )
+    world = small_world(100, overrides={"logged_history": True, "horizon.burn_in_days": 30})
     world.burn_in(lambda _: Scattered(1, 0.2))
     assert world.history is not None
     loaded = World.load(world.save(tmp_path / "b.world")).history

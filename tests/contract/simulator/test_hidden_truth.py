@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numba.core.errors import NumbaError
+from tests.fakes.simple_policies import Calling, Scattered, Silent
+from tests.fakes.small_worlds import small_world
 
 from cardarena.simulator.bank.features import N_FEATURES, feature_row
 from cardarena.simulator.bank.records import ACCOUNT
@@ -16,8 +18,6 @@ from cardarena.simulator.rules import TODAY
 from cardarena.simulator.setup import policy_seed, world_key
 from cardarena.simulator.state import WorldState
 from cardarena.simulator.world import World
-from tests.fakes.simple_policies import Calling, Scattered, Silent
-from tests.fakes.small_worlds import small_world
 
 SEED = 987_654_321
 
@@ -85,7 +85,13 @@ def _truths(things: list[Any], world: World) -> list[str]:
         if isinstance(thing, World | WorldState):
             out.append(type(thing).__name__)
         elif isinstance(thing, np.ndarray) and thing.dtype.names:
-            latent = set(thing.dtype.names) & {"theta", "tolerance", "privacy_limit", "need", "response_frailty"}
+            latent = set(thing.dtype.names) & {
+                "theta",
+                "tolerance",
+                "privacy_limit",
+                "need",
+                "response_frailty",
+            }
             if latent:
                 out.append(f"array with {sorted(latent)}")
         elif isinstance(thing, int | np.integer) and int(thing) in (SEED, key):
@@ -190,7 +196,13 @@ def test_what_is_switched_off_or_not_consented_to_is_masked() -> None:
         return view[name][world.view_id][rows]
 
     assert np.all(of("behaviour_missing", slice(0, 100)) == 1)
-    for name in ("spend_28d_cny", "recency_days", "visits_28d", "precursor_7d_daily", "context_spend_28d_daily_cny"):
+    for name in (
+        "spend_28d_cny",
+        "recency_days",
+        "visits_28d",
+        "precursor_7d_daily",
+        "context_spend_28d_daily_cny",
+    ):
         assert np.all(of(name, slice(0, 100)) == 0), name
     assert np.all(of("context_spend_28d_daily_cny", slice(100, 200)) == 0)
     assert np.any(of("spend_28d_cny", slice(100, 200)) > 0)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from tests.fakes.simple_policies import Reactive, Scattered
+from tests.fakes.small_worlds import NO_CAPS, small_world
 
 from cardarena.simulator.behaviour.parameters import parameter_names
 from cardarena.simulator.scenario import load_scenario, scenario_names
 from cardarena.simulator.world import World
-from tests.fakes.simple_policies import Scattered
-from tests.fakes.small_worlds import NO_CAPS
 
 N = 80
 
@@ -56,6 +56,17 @@ def test_schedulers_agree_on_the_other_cadences(decide_minute: int, every_days: 
     assert cohort == _log_digest("collisions", "agent", decide_minute, every_days, **more)
 
 
+@pytest.mark.parametrize("name", ["baseline", "collisions"])
+def test_schedulers_agree_on_reactions_within_the_day(name: str) -> None:
+    logs = []
+    for scheduler in ("cohort", "agent"):
+        world = small_world(N, 3, name=name, scheduler=scheduler, overrides=NO_CAPS)
+        logs.append(world.run(Reactive(3, 0.3), 4))
+    reacted = (logs[0].table("decisions")["minute"] % 60 == 5).sum()
+    assert name == "collisions" or reacted > 5
+    assert logs[0].digest() == logs[1].digest()
+
+
 def test_in_collisions_contacts_and_own_events_share_their_minute() -> None:
     log = _short("collisions").run(Scattered(3, 0.9, rounds=3, decide_minute=0), 14)
     shared = 0
@@ -70,5 +81,5 @@ def test_a_custom_kind_is_refused_by_the_cohort_scheduler_by_name() -> None:
     from cardarena.simulator.errors import SchedulerError
 
     scenario = load_scenario("collisions", {"cardholder_kind": "loyal"})
-    with pytest.raises(SchedulerError, match="loyal.*--scheduler agent"):
+    with pytest.raises(SchedulerError, match=r"loyal.*--scheduler agent"):
         World.create(scenario, 1, 10)

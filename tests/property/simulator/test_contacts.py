@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fakes.simple_policies import Calling
+from tests.fakes.small_worlds import small_world
 
 from cardarena.simulator.contracts import Contacts
 from cardarena.simulator.errors import PolicyError
-from tests.fakes.simple_policies import Calling
-from tests.fakes.small_worlds import small_world
 
 LIMITS = {"n_cardholders": 50, "n_offers": 29, "n_channels": 10, "minute": 600}
 TOP = {"cardholder": 49, "offer": 28, "channel": 9, "depth": 2, "minute": 1439}
@@ -69,10 +69,14 @@ def test_a_wrong_value_is_named_by_row_and_column(name: str, n: int, row: int, w
         "inf": np.inf,
     }[wrong]
     with pytest.raises(PolicyError, match=re.escape(f"'probe': contacts row {row}, column {name!r}")):
-        _check(Contacts(**columns))  # pyright: ignore[reportArgumentType]
+        _check(Contacts(**columns))
 
 
-@given(name=st.sampled_from([*TOP, "priority", "propensity", "candidates"]), n=st.integers(1, 5), extra=st.sampled_from([-1, 1]))
+@given(
+    name=st.sampled_from([*TOP, "priority", "propensity", "candidates"]),
+    n=st.integers(1, 5),
+    extra=st.sampled_from([-1, 1]),
+)
 def test_a_wrong_length_is_named_by_column(name: str, n: int, extra: int) -> None:
     columns: dict[str, Any] = {column: np.full(n, BOTTOM[column]) for column in TOP}
     columns[name] = np.ones(n + extra, dtype=np.int64)
@@ -132,10 +136,9 @@ def test_a_world_takes_any_valid_contacts_in_any_order(contacts: Contacts) -> No
     assert once.table("decisions")["day"].size == len(contacts)
     if np.unique(keys, axis=1).shape[1] < len(contacts):
         return
-    turned = Contacts(
-        **{
-            name: None if (values := getattr(contacts, name)) is None else values[::-1]
-            for name in (*TOP, "priority", "propensity")
-        }
-    )
+    columns: dict[str, Any] = {
+        name: None if (values := getattr(contacts, name)) is None else values[::-1]
+        for name in (*TOP, "priority", "propensity")
+    }
+    turned = Contacts(**columns)
     assert world.fork().run(Calling(lambda _: turned), 1).digest() == once.digest()

@@ -45,7 +45,12 @@ def _ask(*changes: dict[str, dict[str, Any]], minute: int = NOON, off: tuple[Rul
         account[field] = 1
     account["sensitive_consent"], account["age"], account["limit_fen"] = 1, 40, 1_000_000
     account["refused_day"] = NEVER
-    offer["max_age"], offer["contexts"], offer["max_utilisation"], offer["min_income_band"] = 120, 255, 10.0, -1
+    offer["max_age"], offer["contexts"], offer["max_utilisation"], offer["min_income_band"] = (
+        120,
+        255,
+        10.0,
+        -1,
+    )
     channel["channel"] = SMS
     for field in ("cap_day", "cap_week", "cap_month", "cap_channel_week"):
         compliance[field] = -1
@@ -105,7 +110,11 @@ def test_the_earlier_rule_is_named(first: Rule, second: Rule) -> None:
 
 
 def test_a_cap_that_is_off_does_not_hide_the_next() -> None:
-    for first, second in ((Rule.CAP_DAY, Rule.CAP_WEEK), (Rule.CAP_WEEK, Rule.CAP_MONTH), (Rule.CAP_MONTH, Rule.CAP_CHANNEL)):
+    for first, second in (
+        (Rule.CAP_DAY, Rule.CAP_WEEK),
+        (Rule.CAP_WEEK, Rule.CAP_MONTH),
+        (Rule.CAP_MONTH, Rule.CAP_CHANNEL),
+    ):
         assert _ask(BREACHES[first], BREACHES[second], off=(first,)) == second
 
 

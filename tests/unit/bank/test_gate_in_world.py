@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.fakes.simple_policies import Calling, Scattered, Uniform
+from tests.fakes.small_worlds import ALL_OFF, NO_CAPS, small_world
 
 from cardarena.simulator.bank.catalogue import load_offers
 from cardarena.simulator.contracts import Contacts, View
 from cardarena.simulator.names import CHANNELS, Rule, Status
 from cardarena.simulator.world import World
-from tests.fakes.simple_policies import Calling, Scattered, Uniform
-from tests.fakes.small_worlds import ALL_OFF, NO_CAPS, small_world
 
 SMS, PUSH = CHANNELS.index("sms"), CHANNELS.index("app_push")
 #: An offer that suits everybody.
@@ -25,7 +25,13 @@ def _open(n: int = 60, **more: Any) -> World:
     overrides = {**AT_ONCE, "channels.sms.p_opt_out": 0.0, **more}
     world = small_world(n, overrides=overrides)
     accounts = world.state.accounts
-    for field in ("permitted", "marketing_consent", "partner_consent", "personalisation_on", "sensitive_consent"):
+    for field in (
+        "permitted",
+        "marketing_consent",
+        "partner_consent",
+        "personalisation_on",
+        "sensitive_consent",
+    ):
         accounts[field] = 1
     return world
 
@@ -75,7 +81,7 @@ def test_the_off_switch_acts_the_same_minute() -> None:
             state.accounts["personalisation_on"][:10] = 0
         return learn_off(clock, state, rules, today, start, end)
 
-    world.scheduler.window = window  # pyright: ignore[reportAttributeAccessIssue]
+    world.scheduler.window = window
     log = world.run(policy, 1)
     assert np.all(log.table("decisions")["passed"] == 1)
     contacts = log.table("contacts")
@@ -223,7 +229,8 @@ def _slow_rules(world: World, log: Any) -> list[str]:
             "partner": (offer["needs_partner_consent"] or channel["needs_partner_consent"])
             and account["partner_consent"] == 0,
             "personalisation": depth > 0 and account["personalisation_on"] == 0,
-            "sensitive": (depth == 2 or offer["needs_sensitive_consent"]) and account["sensitive_consent"] == 0,
+            "sensitive": (depth == 2 or offer["needs_sensitive_consent"])
+            and account["sensitive_consent"] == 0,
             "quiet": quiet,
             "day": 0 <= caps["cap_day"] <= sum(d == day for d, _ in sent),
             "week": 0 <= caps["cap_week"] <= sum(d > day - 7 for d, _ in sent),
@@ -240,7 +247,11 @@ def _slow_rules(world: World, log: Any) -> list[str]:
 
 
 def test_g1_no_delivered_contact_breaks_a_rule() -> None:
-    world = small_world(150, name="privacy_tightening", overrides={"shocks": [{"kind": "consent_withdrawal", "day": 5, "duration_days": 3, "share": 0.3}]})
+    world = small_world(
+        150,
+        name="privacy_tightening",
+        overrides={"shocks": [{"kind": "consent_withdrawal", "day": 5, "duration_days": 3, "share": 0.3}]},
+    )
     start = world.fork()
     log = world.run(Scattered(9, 0.9, rounds=3, decide_minute=0), 40)
     contacts = log.table("contacts")

@@ -43,7 +43,11 @@ def test_exp_at_the_edges() -> None:
 
 def test_log_is_within_one_ulp_of_libm() -> None:
     x = np.concatenate(
-        [np.exp(RNG.uniform(-700, 700, 20_000)), 1.0 + RNG.normal(0, 1e-3, 20_000), RNG.uniform(0.5, 2, 20_000)]
+        [
+            np.exp(RNG.uniform(-700, 700, 20_000)),
+            1.0 + RNG.normal(0, 1e-3, 20_000),
+            RNG.uniform(0.5, 2, 20_000),
+        ]
     )
     reference = np.array([math.log(v) for v in x])
     assert _ulps(_values(elementary.log, x), reference).max() <= 1.0
@@ -60,7 +64,15 @@ def test_power_and_logistic() -> None:
 
 
 def test_normal_quantile_is_scipys() -> None:
-    p = np.concatenate([RNG.uniform(0, 1, 20_000), 10.0 ** RNG.uniform(-300, -1, 5_000), 1 - 10.0 ** RNG.uniform(-15, -1, 5_000)])
+    p = np.concatenate(
+        [
+            RNG.uniform(0, 1, 20_000),
+            10.0 ** RNG.uniform(-300, -1, 5_000),
+            1 - 10.0 ** RNG.uniform(-15, -1, 5_000),
+        ]
+    )
     p = p[(p > 0) & (p < 1)]
-    np.testing.assert_allclose(_values(elementary.normal_quantile, p), special.ndtri(p), rtol=2e-14, atol=1e-15)
+    np.testing.assert_allclose(
+        _values(elementary.normal_quantile, p), special.ndtri(p), rtol=2e-14, atol=1e-15
+    )
     assert elementary.normal_quantile(0.5) == 0.0
