@@ -20,6 +20,7 @@ from cardarena.simulator.names import CATEGORIES, N_CATEGORIES
 
 #: A model needs so many contacted and so many held-out rows to be fitted at all.
 LEAST_ROWS: Final = 50
+LEAST_PURCHASES: Final = 20
 #: In a cold start, the first fit is made on this day at the earliest and the second after twice as many: when the
 #: outcomes of the first weeks' experiment are ripe and there are enough of them.
 FIRST_FIT_DAY: Final = 21
@@ -41,6 +42,8 @@ class LoggedPolicy(BasePolicy):
     league = "logged"
     every_days = 7
     features = LEARNED_FEATURES
+    # Asked before `reset` has shown whether there is a log.
+    wants_feedback = True
     explored: ClassVar[float] = 0.5
     contact_share: ClassVar[float] = 0.5
     n_channels: ClassVar[int] = 4
@@ -55,7 +58,7 @@ class LoggedPolicy(BasePolicy):
         if table is not None:
             self._refit(table)
         # A log too short to be fitted to is no log.
-        self._cold = self.wants_feedback = not self._fitted
+        self._cold = not self._fitted
 
     def decide(self, view: View) -> Contacts:
         """Contact where the model says so; in a cold start, explore."""
@@ -95,7 +98,7 @@ class LoggedPolicy(BasePolicy):
     def _refit(self, table: Table, day: int | None = None) -> None:
         """Fit if there are rows enough; note the day of a fit in a cold start."""
         contacted = int((table.offer >= 0).sum())
-        if min(contacted, len(table) - contacted) < LEAST_ROWS:
+        if min(contacted, len(table) - contacted) < LEAST_ROWS or table.bought.sum() < LEAST_PURCHASES:
             return
         with one_thread_learning():
             self.fit(table)
