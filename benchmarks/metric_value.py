@@ -80,7 +80,8 @@ register(
 register(
     "inv",
     "INV, realised",
-    _SUM + " with $M_d$ the ledger: contacts, transactions, responses, complaints of people alive on day 0; "
+    _SUM
+    + " with $M_d$ the ledger: contacts, transactions, responses, complaints, default losses of people alive on day 0; "
     "purchases count whole in both worlds",
     "CNY/head",
     "higher",

@@ -254,22 +254,18 @@ def drop_done(state: WorldState) -> None:
         state.pending = state.pending[state.pending["state"] == 0]
 
 
-class ContactPrice:
-    """The shadow price of a contact that makes demand meet the budget, moved once per decision.
+def next_price(price_mfen: int, step_mfen: int, asked_mfen: int, pace_mfen: int) -> int:
+    """Return the next shadow price of a contact, in milli-fen: up when more was asked for than the pace allows.
 
-    The same for every policy that scores: it reads the money asked for against the even pace of what is left. States:
-    idle (no budget: the price stays 0) or following.
+    The same for every policy that scores; it makes demand meet the budget.
+
+    Args:
+        price_mfen: today's price.
+        step_mfen: the first step up from zero.
+        asked_mfen: what the last decision asked for.
+        pace_mfen: what an even pace of the budget left would allow it.
     """
-
-    def __init__(self, start_mfen: int) -> None:
-        """Start at zero; the first step up is `start_mfen`."""
-        self.price_mfen = 0
-        self._step = max(1, start_mfen)
-
-    def follow(self, asked_mfen: int, pace_mfen: int) -> None:
-        """Raise the price when more was asked than the pace allows, lower it when less was."""
-        if pace_mfen <= 0:
-            self.price_mfen = min(1 << 40, 2 * self.price_mfen + self._step)
-            return
-        excess = min(2.0, max(-0.5, asked_mfen / pace_mfen - 1.0))
-        self.price_mfen = max(0, int(self.price_mfen * (1.0 + 0.25 * excess) + self._step * 0.25 * excess))
+    if pace_mfen <= 0:
+        return min(1 << 40, 2 * price_mfen + step_mfen)
+    excess = min(2.0, max(-0.5, asked_mfen / pace_mfen - 1.0))
+    return max(0, int(price_mfen * (1.0 + 0.25 * excess) + step_mfen * 0.25 * excess))

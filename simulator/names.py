@@ -72,7 +72,7 @@ RULES: Final = (
     "closed",
     "sensitive_consent",
 )
-RESPONSES: Final = ("opened", "clicked", "purchased", "organic_purchase", "refused")
+RESPONSES: Final = ("opened", "clicked", "purchased", "organic_purchase")
 COMPLAINT_KINDS: Final = ("marketing", "service", "collection")
 CONSENT_CHANGES: Final = (
     "channel_opt_out",

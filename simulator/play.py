@@ -10,7 +10,7 @@ import simpy
 from cardarena.simulator.bank.features import FEATURES, feature_columns
 from cardarena.simulator.bank.gate import gate_column
 from cardarena.simulator.behaviour.census import value_permissions
-from cardarena.simulator.border import ContactPrice, admit, drop_done
+from cardarena.simulator.border import admit, drop_done, next_price
 from cardarena.simulator.contracts import Contacts, Policy, View
 from cardarena.simulator.errors import PolicyError
 from cardarena.simulator.feedback import make_feedback
@@ -64,14 +64,18 @@ class Play:
 
         Raises:
             UnknownNameError: the policy names a trigger that does not exist.
+            PolicyError: the policy asks for the truth and is not in the privileged league.
         """
         self.world, self.policy, self.sink, self.on_day = world, policy, sink, on_day
         self.budget_mfen, self.recorder = budget_mfen, recorder
-        self.spent_mfen = 0
         self.triggers = checked_triggers(getattr(policy, "triggers", ()))
-        self._price = ContactPrice(int(world.rules.channels["cost_mfen"].max()))
+        if policy.oracle and policy.league != "privileged":
+            raise PolicyError(
+                f"policy {policy.name!r}: expected league 'privileged' of a policy marked oracle, found {policy.league!r}"
+            )
         self._wants_feedback = bool(getattr(policy, "wants_feedback", True))
-        self._unread: list[np.ndarray] = []
+        self._unread = [world.state.unread] if world.state.unread.size else []
+        self._whole: np.ndarray | None = None
         self._events: list[np.ndarray] = []
         self._decisions: list[np.ndarray] = []
 
@@ -82,7 +86,8 @@ class Play:
             today = self.world.today(state.day)
             state.census[:] = 0
             self._events, self._decisions = [], []
-            decides = step % max(1, self.policy.every_days) == 0
+            # By the calendar, so that a world saved in between keeps the rhythm.
+            decides = state.day % max(1, self.policy.every_days) == 0
             at = 0
             for border in self._borders(decides):
                 if border > at:
@@ -91,13 +96,13 @@ class Play:
                     if self.triggers and FIRST_MINUTE <= border <= LAST_MINUTE:
                         self._react(rows, border)
                 if decides and border == self.policy.decide_minute:
-                    if self._wants_feedback and step > 0:
+                    if self._wants_feedback and self._unread:
                         self._teach()
                     self._decide(today, border, n - step)
             self._close()
             if self.on_day is not None:
                 self.on_day(step + 1, n)
-        state.spent_mfen += self.spent_mfen
+        state.unread = np.concatenate(self._unread) if self._unread else np.zeros(0, EVENT)
 
     def _borders(self, decides: bool) -> list[int]:
         """Return the minutes at which today's windows end, midnight last; minute 0 only to decide there."""
@@ -135,12 +140,11 @@ class Play:
         world.timing["log"] += perf_counter() - started
 
     def _teach(self) -> None:
-        rows = np.concatenate(self._unread) if self._unread else np.zeros(0, EVENT)
-        self._unread = []
+        rows, self._unread = np.concatenate(self._unread), []
         self.policy.learn(make_feedback(rows, self.world.view_id))
 
     def _budget_left(self) -> int:
-        return -1 if self.budget_mfen < 0 else max(0, self.budget_mfen - self.spent_mfen)
+        return -1 if self.budget_mfen < 0 else max(0, self.budget_mfen - self.world.state.spent_mfen)
 
     def _decide(self, today: np.ndarray, minute: int, days_left: int) -> None:
         """Let the policy decide on today's view, and admit what it asks for."""
@@ -150,10 +154,17 @@ class Play:
         seen = perf_counter()
         contacts = self.policy.decide(view)
         decided = perf_counter()
+        if self._whole is not None and self.recorder is not None:
+            # After the decision: only now the policy knows whom it has left alone, and with which probability.
+            held_out = getattr(self.policy, "held_out", None)
+            self.recorder.record(self.world.state.day, self._whole, self.world.order, held_out)
+            self._whole = None
         left = self._budget_left()
         asked = self._admit(contacts, minute, "decide()")
         if left >= 0:
-            self._price.follow(asked, left * max(1, self.policy.every_days) // max(1, days_left))
+            state, step = self.world.state, int(self.world.rules.channels["cost_mfen"].max())
+            pace = left * max(1, self.policy.every_days) // max(1, days_left)
+            state.price_mfen = next_price(state.price_mfen, max(1, step), asked, pace)
         timing["view"] += seen - started
         timing["decide"] += decided - seen
         timing["compliance"] += perf_counter() - decided
@@ -164,9 +175,11 @@ class Play:
         if not rows:
             return
         accounts = world.state.accounts
-        visible = (accounts["tracked"] > 0) & (accounts["personalisation_on"] == 1)
+        is_personal = accounts["personalisation_on"] == 1
+        tracked = is_personal & (accounts["tracked"] > 0)
+        sensitive = is_personal & (accounts["sensitive_consent"] == 1)
         events = matching(
-            np.concatenate(rows), self.triggers, world.state.day, minute, world.view_id, visible
+            np.concatenate(rows), self.triggers, world.state.day, minute, world.view_id, tracked, sensitive
         )
         if len(events) == 0:
             return
@@ -199,7 +212,7 @@ class Play:
             budget_left_mfen=self._budget_left(),
             earlier=np.concatenate(self._decisions) if self._decisions else np.zeros(0, DECISION),
         )
-        self.spent_mfen += admitted.spent_mfen
+        world.state.spent_mfen += admitted.spent_mfen
         self._decisions.append(admitted.decisions)
         if admitted.events.size:
             self._events.append(admitted.events)
@@ -215,7 +228,7 @@ class Play:
             whole = (
                 columns if names is FEATURES else feature_columns(accounts, order, today, None, world.threads)
             )
-            self.recorder.record(day, whole, order, getattr(policy, "held_out", None))
+            self._whole = whole
 
         def allowed(offer: int, channel: int, depth: int, at: int) -> np.ndarray:
             return gate_column(accounts, order, rules, (offer, channel, depth), day, at, threads)
@@ -227,6 +240,6 @@ class Play:
             columns=columns,
             allowed=allowed,
             budget_left_mfen=self._budget_left(),
-            contact_price_mfen=self._price.price_mfen,
+            contact_price_mfen=world.state.price_mfen,
             truth=Truth(world.state, rules, order, minute) if policy.oracle else None,
         )

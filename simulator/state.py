@@ -9,9 +9,9 @@ import numpy as np
 
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES
 from cardarena.simulator.behaviour.events import AGENDA_SIZE
-from cardarena.simulator.rules import PENDING
+from cardarena.simulator.rules import EVENT, PENDING
 
-_SCALARS = ("seed", "day", "spent_mfen")
+_SCALARS = ("seed", "day", "spent_mfen", "price_mfen")
 
 
 @dataclass
@@ -29,7 +29,9 @@ class WorldState:
         agenda_next: the next entry to happen, shape (n,).
         mood: yesterday's satisfaction in ppm, shape (n,), for word of mouth.
         census: today's census, shape (measures, 64), int64.
-        spent_mfen: marketing money spent since day 0.
+        unread: EVENT rows that the playing policy has not been told of yet.
+        spent_mfen: marketing money spent since the playing policy was reset.
+        price_mfen: the contact price that it sees.
     """
 
     seed: int
@@ -42,7 +44,9 @@ class WorldState:
     agenda_next: np.ndarray
     mood: np.ndarray
     census: np.ndarray
+    unread: np.ndarray
     spent_mfen: int = 0
+    price_mfen: int = 0
 
     @classmethod
     def fresh(cls, seed: int, day: int, people: np.ndarray, accounts: np.ndarray) -> "WorldState":
@@ -59,6 +63,7 @@ class WorldState:
             agenda_next=np.zeros(n, dtype=np.int16),
             mood=np.floor(people["satisfaction"] * 1e6).astype(np.int64),
             census=np.zeros((N_MEASURES, N_BINS), dtype=np.int64),
+            unread=np.zeros(0, dtype=EVENT),
         )
 
     def copy(self) -> "WorldState":

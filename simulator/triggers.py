@@ -76,9 +76,15 @@ def checked_triggers(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def matching(
-    rows: np.ndarray, names: tuple[str, ...], day: int, minute: int, view_id: np.ndarray, tracked: np.ndarray
+    rows: np.ndarray,
+    names: tuple[str, ...],
+    day: int,
+    minute: int,
+    view_id: np.ndarray,
+    tracked: np.ndarray,
+    sensitive: np.ndarray,
 ) -> Events:
-    """Return the events of a window that match one of the triggers; those behind a tracking block are not seen.
+    """Return the events of a window that match one of the triggers; those behind a block or without consent are not seen.
 
     Args:
         rows: EVENT rows of the window.
@@ -87,8 +93,9 @@ def matching(
         minute: minute of the border.
         view_id: view id of each true row, shape (n,).
         tracked: whether the bank may use a cardholder's behaviour, shape (n,).
+        sensitive: whether it may use single transactions, shape (n,).
     """
-    rows = rows[tracked[rows["cardholder"]]] if rows.size else rows
+    rows = rows[np.where(_spent(rows), sensitive[rows["cardholder"]], tracked[rows["cardholder"]])]
     found = [np.flatnonzero(TRIGGERS[name](rows)) for name in names]
     at = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
     trigger = np.repeat(np.array(names, dtype=object), [f.size for f in found])

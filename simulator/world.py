@@ -208,7 +208,6 @@ class World:
             done += phase.days
         if recorder is not None:
             self.history = recorder.build(log)
-        self.state.spent_mfen = 0
         return self
 
     def play(
@@ -231,13 +230,16 @@ class World:
             on_day: called with (days done, days in all).
             budget_mfen: marketing budget of these days, or -1.
             recorder: collects the logged history.
-            reset: False lets the policy go on with what it knows.
+            reset: False lets the policy go on with what it knows: days played in two parts are the days played at once
+                (but for the pace of a budget, which counts the days of the call).
 
         Raises:
             PolicyError: the policy returned contacts that make no sense.
         """
         play = Play(self, policy, sink=sink, on_day=on_day, budget_mfen=budget_mfen, recorder=recorder)
         if reset:
+            self.state.spent_mfen = self.state.price_mfen = 0
+            self.state.unread = self.state.unread[:0]
             policy.reset(self._brief(policy, days, budget_mfen), policy_seed(self.state.seed))
         clock = simpy.Environment()
         clock.run(until=clock.process(play.days(clock, days)))

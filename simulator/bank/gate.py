@@ -93,10 +93,12 @@ def gate(account, offer, channel, compliance, depth, day, minute):
     if account.permitted[c] == 0:
         if refused == NEVER:
             return _UNREACHABLE
-        if on[_DO_NOT_CONTACT] and (channel.is_voice == 0 or day - refused < compliance.dnc_days):
+        # A refused channel stays refused; after a refused call the law asks for so many days without calls.
+        if channel.is_voice == 0:
+            if on[_PERMISSION]:
+                return _PERMISSION
+        elif on[_DO_NOT_CONTACT] and day - refused < compliance.dnc_days:
             return _DO_NOT_CONTACT
-        if on[_PERMISSION]:
-            return _PERMISSION
     if on[_CONSENT] and account.marketing_consent == 0:
         return _CONSENT
     partner = offer.needs_partner_consent == 1 or channel.needs_partner_consent == 1

@@ -31,6 +31,7 @@ from cardarena.simulator.behaviour.purchase import (
     interest_hazard,
     mean_margin_mfen,
     organic_hazards,
+    purchase_amount,
     purchase_uniform,
     redeemable,
     to_int,
@@ -47,6 +48,8 @@ _OWN, _ELSEWHERE, _INTEREST = 0, 1, 2
 _APP, _BRANCH = 0, 1
 #: The hazards of all needs together, above this, are taken as this.
 MOST_NEEDS = 0.5
+#: Arrears become a default after half a year at the earliest.
+DEFAULT_AFTER_DAYS = 180
 #: A closure hazard above this is taken as this.
 MAX_CLOSURE_HAZARD = 0.05
 #: Position of `instalment` in names.CATEGORIES.
@@ -353,6 +356,7 @@ def default_mfen(account, money):
 def _begin_stress(person, account, q, seed, day):
     u, v, _, _ = draw(seed, person.cardholder, day, CARDHOLDER, randomness.CREDIT, 0, 0, 0, 0, 0)
     person.stress_left = min(700, exponential_days(u, q.stress_days))
+    person.stress_days = 0
     account.overdue = 1 if v < q.overdue_share else 0
 
 
@@ -375,17 +379,17 @@ def _plan_rare(person, account, rules, today, seed, agenda, n):
         n += 1
     if account.overdue == 1:
         person.expected_complaint_ppb[2] += to_int(q.complaint_collection * 1e9)
-        cost += q.complaint_collection * money.complaint_mfen[2] + q.default_rate * default_mfen(
-            account, money
-        )
+        p_default = q.default_rate if person.stress_days >= DEFAULT_AFTER_DAYS else 0.0
+        cost += q.complaint_collection * money.complaint_mfen[2] + p_default * default_mfen(account, money)
         if credit < q.complaint_collection:
             agenda[n] = agenda_item(1201, events.BACKGROUND_COMPLAINT, 2)
             n += 1
-        if default < q.default_rate:
+        if default < p_default:
             agenda[n] = agenda_item(1439, events.CLOSURE, 1)
             n += 1
     if person.stress_left > 0:
         person.stress_left -= 1
+        person.stress_days += 1
         if person.stress_left == 0:
             account.overdue = 0
     elif credit < q.stress_rate * person.vulnerability * today.stress_multiplier:
@@ -432,6 +436,7 @@ def _visit(person, account, rules, today, seed, minute, place, rows, n):
     write_row(rows, n, person, today.day, minute, KIND_VISIT, place, place)
     n += 1
     person.last_event_minute = today.day * 1440 + minute
+    person.last_event_context = -1
     if place != _APP:
         return n
     if account.tracked > 0:
@@ -520,7 +525,7 @@ def happen(person, account, rules, today, seed, item, rows, n):
             person.interest[k] = 0.0
             person.bought_today[k] = 1
             if k < N_CONTEXTS:
-                person.all_spend_fen += to_int(1.0 * rules.standing[k].amount_fen)
+                person.all_spend_fen += purchase_amount(person, rules.standing[k], seed, day, k)
             return n
         # A contact of today may have changed the terms on which midnight's expectation was formed.
         terms = redeemable(person, rules, k, day)
@@ -534,7 +539,11 @@ def happen(person, account, rules, today, seed, item, rows, n):
         account.marketing_consent = 0
         person.willing_consent = 0
         write_row(rows, n, person, day, minute, KIND_CONSENT, 4, 0)
-        return n + 1
+        if account.partner_consent == 0:
+            return n + 1
+        account.partner_consent = 0
+        write_row(rows, n + 1, person, day, minute, KIND_CONSENT, 5, 0)
+        return n + 2
     if rank == events.BACKGROUND_COMPLAINT:
         q = rules.parameter[0]
         row = write_row(rows, n, person, day, minute, KIND_COMPLAINT, payload, 0)

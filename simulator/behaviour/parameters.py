@@ -69,7 +69,7 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     _P("need_rate", (0.010, 0.0045, 0.0022, 0.0035, 0.004, 0.0040, 0.0016, 0.0014), "per day",
        "assumed; survey usage of contexts", "hazard of a need beginning (false precursors as many again), by category"),
     _P("precursor_days", 6.0, "days", "seed 004: needs forecast 7-30 days ahead", "mean length of the precursor"),
-    _P("need_days", 18.0, "days", "seed 004: 7-30 days", "mean length of the need"),
+    _P("need_days", 18.0, "days", "seed 004: 7-30 days", "mean length of the need, before it is cut at 30 days"),
     _P("false_share", 0.5, "share", "assumed: demand is forecastable, and not trivially", "share of precursors that lead to nothing"),
     _P("precursor_signal", 0.35, "per day", "assumed", "chance that a precursor or a need leaves an observable trace on a day"),
     _P("precursor_noise", 0.015, "per day", "assumed", "chance of such a trace without any need"),
@@ -105,7 +105,7 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     # --- refusal, complaint, closure
     _P("opt_out_annoyance", 1.6, "log hazard", "assumed; Klaviyo unsubscribe bands", "log opt-out hazard per unit of annoyance"),
     _P("opt_out_irrelevance", 0.5, "log hazard", "assumed", "log opt-out hazard of irrelevance"),
-    _P("opt_in_rate", 0.004, "per visit", "assumed", "chance at a satisfied visit to win back a refused channel"),
+    _P("opt_in_rate", 0.004, "per visit", "assumed", "chance at a satisfied visit to be asked about one channel, drawn evenly, which is won back if it was refused"),
     _P("consent_rate", 0.12, "per visit", "assumed; push opt-in 45-70 % of app users comes within weeks", "chance at a satisfied visit that somebody willing gives the consent which was never asked"),
     _P("personal_off_rate", 0.03, "per contact", "unconfirmed: 1-15 % switch it off", "chance per unit of over-personalisation to switch personalisation off"),
     _P("complaint_power", 2.0, "exponent", "shape: complaints grow faster than volume", "complaint hazard is multiplied by (1 + 3 annoyance)^power"),
@@ -123,7 +123,7 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     _P("stress_days", 210.0, "days", "assumed", "mean length of credit stress"),
     _P("overdue_share", 0.3, "share", "target E9", "share of stressed holders who fall into arrears"),
     _P("need_stress", 3.0, "factor", "assumed: credit stress raises the wish for instalments", "hazard of an instalment need under stress"),
-    _P("default_rate", 1.6e-3, "per day", "target E9, E10", "hazard of default under stress after half a year"),
+    _P("default_rate", 4.0e-3, "per day", "target E9, E10", "hazard of default of a holder in arrears, from half a year under stress on"),
     _P("stress_loss", 3.0, "factor", "assumed", "expected credit loss under stress"),
     # --- worth of a permission
     _P("permission_value_cny", (2.0, 1.2, 0.8, 2.5, 0.8, 3.0, 1.0, 0.5, 4.0, 1.0), "CNY a year", "assumed: about a tenth of a channel's yearly margin", "worth of one reachable opt-in, by channel"),

@@ -63,6 +63,7 @@ PERSON = np.dtype(
         ("need", np.int8, (N_CATEGORIES,)),
         ("need_left", np.int16, (N_CATEGORIES,)),  # days left in the present state of the need
         ("stress_left", np.int16),  # days of credit stress left; 0: none
+        ("stress_days", np.int16),  # days under stress so far
         ("live_offer", np.int16, (N_CATEGORIES,)),  # contact-only offer that may be redeemed, or -1
         ("live_until", np.int32, (N_CATEGORIES,)),
         ("idle_days", np.int32),  # since the last own use of our card

@@ -102,6 +102,17 @@ def purchase_uniform(seed, person, day, category):
     return u, when
 
 
+@njit(cache=True)
+def purchase_amount(person, offer, seed, day, category):
+    """Return the amount of a purchase at this offer today, whole fen; the same luck on our card and elsewhere."""
+    if offer.amount_fen == 0:
+        return 0
+    z, _, _, _ = draw(seed, person.cardholder, day, CARDHOLDER, PURCHASE_AMOUNT, 0, 0, category, 0, 0)
+    return to_int(
+        offer.amount_fen * amount_scale(person, offer) * exp(offer.amount_sigma * normal_quantile(z))
+    )
+
+
 @njit(cache=True, forceinline=True)
 def buy(
     person, account, rules, seed, day, minute, category, is_organic, contact_day, contact_ordinal, rows, n
@@ -126,12 +137,7 @@ def buy(
     money = rules.money[0]
     offer = redeemable(person, rules, category, day)
     is_live = person.live_offer[category] >= 0 and person.live_until[category] >= day
-    z, _, _, _ = draw(seed, person.cardholder, day, CARDHOLDER, PURCHASE_AMOUNT, 0, 0, category, 0, 0)
-    amount = 0
-    if offer.amount_fen > 0:
-        amount = to_int(
-            offer.amount_fen * amount_scale(person, offer) * exp(offer.amount_sigma * normal_quantile(z))
-        )
+    amount = purchase_amount(person, offer, seed, day, category)
     value = to_int(margin_mfen(offer, amount, person.stress_left > 0, q, money))
     row = write_row(
         rows,

@@ -300,14 +300,14 @@ def _react(person, account, rules, today, seed, contact, minute, is_refused, at,
         person.satisfaction = max(0.0, person.satisfaction - q.complaint_satisfaction)
         account.complaints += 1
         n += 1
-    if v < p_out and account.permitted[c] == 1:
+    if v < p_out and (account.permitted[c] == 1 or rows[at].rule == 0):
         account.permitted[c] = 0
         account.refused_day[c] = day
         row = write_row(rows, n, person, day, minute, KIND_CONSENT, 0, 0)
         row.channel, row.ref_day, row.ref_ordinal = c, contact.decided_day, contact.ordinal
         n += 1
     over = over_personalisation(person, account, q, contact.depth)
-    if over > 0.0 and account.personalisation_on == 1 and w < q.personal_off_rate * over:
+    if noticed and over > 0.0 and account.personalisation_on == 1 and w < q.personal_off_rate * over:
         account.personalisation_on = 0
         row = write_row(rows, n, person, day, minute, KIND_CONSENT, 2, 0)
         row.ref_day, row.ref_ordinal = contact.decided_day, contact.ordinal
@@ -369,7 +369,7 @@ def deliver(person, account, rules, today, seed, contact, minute, rows, n):
         row.value_mfen = -cost
         person.expected_mfen -= cost
         return n
-    is_refused = account.refused_day[c] >= 0 and account.permitted[c] == 0
+    is_refused = rule != 0 and account.permitted[c] == 0
     edge = moment_edge(person, q, day * 1440 + minute)
     p_notice = notice_probability(person, offer, channel, q, edge)
     person.load[c] += channel.load

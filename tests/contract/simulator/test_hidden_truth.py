@@ -14,6 +14,7 @@ from cardarena.simulator.bank.features import N_FEATURES, feature_row
 from cardarena.simulator.bank.records import ACCOUNT
 from cardarena.simulator.behaviour.person import PERSON
 from cardarena.simulator.contracts import Brief, Contacts, View
+from cardarena.simulator.errors import PolicyError
 from cardarena.simulator.rules import TODAY
 from cardarena.simulator.setup import policy_seed, world_key
 from cardarena.simulator.state import WorldState
@@ -110,9 +111,16 @@ def test_a_hostile_policy_finds_no_truth() -> None:
 def test_the_search_would_find_a_leak() -> None:
     world = small_world(60, SEED)
     policy = Hostile()
-    policy.oracle = True
+    policy.oracle, policy.league = True, "privileged"
     world.play(policy, 1)
     assert {"WorldState"} <= set(_truths(policy.found, world))
+
+
+def test_an_oracle_in_a_ranked_league_is_refused() -> None:
+    policy = Scattered(1, 0.5)
+    policy.oracle = True
+    with pytest.raises(PolicyError, match="privileged"):
+        small_world(20).run(policy, 1)
 
 
 def test_only_an_oracle_gets_the_truth() -> None:

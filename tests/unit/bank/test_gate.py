@@ -17,10 +17,13 @@ DAY, NOON = 100, 720
 BREACHES: dict[Rule, dict[str, dict[str, Any]]] = {
     Rule.CLOSED: {"account": {"is_open": 0}},
     Rule.UNREACHABLE: {"account": {"permitted": 0}},
-    Rule.DO_NOT_CONTACT: {"account": {"permitted": 0, "refused_day": DAY - 3}},
+    Rule.DO_NOT_CONTACT: {
+        "account": {"permitted": 0, "refused_day": DAY - 3},
+        "channel": {"is_voice": 1},
+    },
     Rule.CHANNEL_PERMISSION: {
         "account": {"permitted": 0, "refused_day": DAY - 400},
-        "channel": {"is_voice": 1},
+        "channel": {"is_voice": 0},
     },
     Rule.CONSENT: {"account": {"marketing_consent": 0}},
     Rule.PARTNER_CONSENT: {"account": {"partner_consent": 0}, "offer": {"needs_partner_consent": 1}},
@@ -80,9 +83,7 @@ def test_each_rule_fires(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", [r for r in BREACHES if r not in (Rule.CLOSED, Rule.UNREACHABLE)])
 def test_each_rule_can_be_switched_off(rule: Rule) -> None:
-    # A refusal binds by two rules: who switches off one still meets the other.
-    also = (Rule.CHANNEL_PERMISSION,) if rule == Rule.DO_NOT_CONTACT else ()
-    assert _ask(BREACHES[rule], off=(rule, *also)) == Rule.NONE
+    assert _ask(BREACHES[rule], off=(rule,)) == Rule.NONE
 
 
 @pytest.mark.parametrize("rule", [Rule.CLOSED, Rule.UNREACHABLE])
@@ -130,15 +131,15 @@ def test_quiet_hours_within_a_day_and_never() -> None:
     assert not any(in_quiet_hours(m, 600, 600) for m in range(1440))
 
 
-def test_a_refusal_by_voice_lapses_into_missing_permission_any_other_binds_for_good() -> None:
+def test_a_refused_call_binds_for_a_while_any_other_channel_for_good() -> None:
     def refused(days_ago: int, is_voice: int) -> Rule:
         return _ask(
             {"account": {"permitted": 0, "refused_day": DAY - days_ago}, "channel": {"is_voice": is_voice}}
         )
 
     assert refused(179, 1) == Rule.DO_NOT_CONTACT
-    assert refused(180, 1) == Rule.CHANNEL_PERMISSION
-    assert refused(179, 0) == refused(180, 0) == refused(99_000, 0) == Rule.DO_NOT_CONTACT
+    assert refused(180, 1) == Rule.NONE
+    assert refused(179, 0) == refused(180, 0) == refused(99_000, 0) == Rule.CHANNEL_PERMISSION
 
 
 def test_individual_depth_needs_consent_to_sensitive_data() -> None:

@@ -103,7 +103,7 @@ def test_an_opted_out_channel_stays_closed_and_the_others_open() -> None:
     ):
         if person in refused_day and day > refused_day[person]:
             assert status == Status.BLOCKED
-            assert rule in (Rule.DO_NOT_CONTACT, Rule.CLOSED)
+            assert rule in (Rule.CHANNEL_PERMISSION, Rule.CLOSED)
     assert set(np.unique(world.state.accounts["permitted"][:, PUSH])) == {1}
 
 

@@ -52,6 +52,7 @@ def _stressed_world() -> World:
     people["idle_days"][some % 3 == 0] = 150
     people["wallet"][some % 3 == 0] = people["wallet_home"][some % 3 == 0] = 0.02
     people["stress_left"][some % 4 == 1] = 60
+    people["stress_days"][some % 4 == 1] = 200
     accounts["overdue"][some % 4 == 1] = 1
     people["need"] = some[:, None] % 4
     people["need_left"] = 1 + some[:, None] % 5
