@@ -122,7 +122,9 @@ class Market:
         return sum(1 << int(o) for o in np.unique(offers) if o < CANDIDATE_BITS)
 
 
-def reach(view: View, market: Market, offers: Ints, channels: tuple[int, ...]) -> NDArray[np.int8]:
+def reach(
+    view: View, market: Market, offers: Ints, channels: tuple[int, ...], rows: Ints | None = None
+) -> NDArray[np.int8]:
     """Return the first channel by which each offer may go to each cardholder now.
 
     Args:
@@ -130,17 +132,19 @@ def reach(view: View, market: Market, offers: Ints, channels: tuple[int, ...]) -
         market: the catalogue.
         offers: shape (m,), offer codes.
         channels: channel codes, most wanted first.
+        rows: view ids to ask for, in place of everybody.
 
     Returns:
-        Shape (n, m): channel code, or -1 where every channel is closed to the offer.
+        Shape (n, m), or (rows, m): channel code, or -1 where every channel is closed to the offer.
     """
-    found = np.full((len(offers), view.n), -1, dtype=np.int8)
+    found = np.full((len(offers), view.n if rows is None else len(rows)), -1, dtype=np.int8)
     for row, offer in zip(found, offers, strict=True):
         for channel in channels:
             minute = max(int(market.minute[channel]), view.minute)
             if minute > LATEST_MINUTE:
                 continue
-            np.copyto(row, np.int8(channel), where=(row < 0) & view.allowed(int(offer), channel, 0, minute))
+            is_open = view.allowed(int(offer), channel, 0, minute, rows)
+            np.copyto(row, np.int8(channel), where=(row < 0) & is_open)
             if (row >= 0).all():
                 break
     return found.T
@@ -155,7 +159,7 @@ def raised_depth(view: View, market: Market, rows: Ints, offer: Ints, channel: I
         for pair in np.unique(code[deep]):
             here = np.flatnonzero(deep & (code == pair))
             o, c = divmod(int(pair), market.n_channels)
-            ok = view.allowed(o, c, level, max(int(market.minute[c]), view.minute))[rows[here]]
+            ok = view.allowed(o, c, level, max(int(market.minute[c]), view.minute), rows[here])
             depth[here[ok]] = level
     return depth
 

@@ -42,12 +42,14 @@ class OracleMyopic(BasePolicy):
             minute = max(int(market.minute[channel]), view.minute)
             for offer in worth_offering(market):
                 for depth in (0, self.depth):
-                    ok = view.allowed(offer, channel, depth, minute)
-                    if not ok.any():
+                    rows = np.flatnonzero(view.allowed(offer, channel, depth, minute))
+                    if not rows.size:
                         continue
-                    value = np.round(view.truth.expected_one_step_value(offer, channel, depth) * 1e-5, 9)
-                    better = ok & (value > best)
-                    best[better], depth_of[better] = value[better], depth
+                    mfen = view.truth.expected_one_step_value(offer, channel, depth, minute, rows)
+                    value = np.round(mfen * 1e-5, 9)
+                    is_better = value > best[rows]
+                    better = rows[is_better]
+                    best[better], depth_of[better] = value[is_better], depth
                     offer_of[better], channel_of[better] = offer, channel
         rows = np.flatnonzero(best > max(price, 0.0) * 1e-5)
         return self.request(

@@ -168,13 +168,14 @@ class Rfm(BasePolicy):
         turn = (view.day // max(1, round(self.dial))) % len(self._offers)
         offer = int(self._offers[turn])
         channels = self.market.order[:3]
-        channel = reach(view, self.market, self._offers[turn : turn + 1], channels)[:, 0]
-        rows = np.flatnonzero(due & (channel >= 0))
+        rows = np.flatnonzero(due)
+        channel = reach(view, self.market, self._offers[turn : turn + 1], channels, rows)[:, 0]
+        rows, channel = rows[channel >= 0], channel[channel >= 0]
         contacts = self.request(
             view,
             rows,
             offer,
-            channel[rows],
+            channel,
             priority=cell[rows],
             candidates=self._offers,
             reason="recency {recency:.0f} days; recency, frequency and spend add up to {cell} of 15",

@@ -114,7 +114,7 @@ class View:
         minute: int,
         names: Sequence[str],
         columns: NDArray[np.float32],
-        allowed: Callable[[int, int, int, int], NDArray[np.int8]],
+        allowed: Callable[[int, int, int, int, Ints | None], NDArray[np.int8]],
         budget_left_mfen: int = -1,
         contact_price_mfen: int = 0,
         truth: Any = None,
@@ -147,16 +147,27 @@ class View:
             return self._columns.T
         return np.ascontiguousarray(self._columns[[self._index[name] for name in names]].T)
 
-    def blocked_by(self, offer: int, channel: int, depth: int = 0, minute: int = 600) -> NDArray[np.int8]:
+    def blocked_by(
+        self, offer: int, channel: int, depth: int = 0, minute: int = 600, rows: Ints | None = None
+    ) -> NDArray[np.int8]:
         """Return, per cardholder, the `names.Rule` that would block this contact now (0: none), shape (n,).
 
         The same compiled gate decides at delivery. Budget is not part of it.
-        """
-        return self._allowed(offer, channel, depth, minute)
 
-    def allowed(self, offer: int, channel: int, depth: int = 0, minute: int = 600) -> Bools:
-        """Return, per cardholder, whether this contact would pass every rule now, shape (n,)."""
-        return self.blocked_by(offer, channel, depth, minute) == 0
+        Args:
+            offer: offer code.
+            channel: channel code.
+            depth: 0 generic, 1 segment, 2 individual.
+            minute: minute of today at which it would be sent.
+            rows: view ids to ask for, shape (m,), in place of everybody: then the answer has shape (m,).
+        """
+        return self._allowed(offer, channel, depth, minute, rows)
+
+    def allowed(
+        self, offer: int, channel: int, depth: int = 0, minute: int = 600, rows: Ints | None = None
+    ) -> Bools:
+        """Return, per cardholder, whether this contact would pass every rule now; see `blocked_by`."""
+        return self.blocked_by(offer, channel, depth, minute, rows) == 0
 
 
 def _empty_ints() -> Ints:

@@ -41,14 +41,28 @@ class Truth:
         return self._state.people[self._order]
 
     def expected_one_step_value(
-        self, offer: int, channel: int, depth: int, minute: int | None = None
+        self,
+        offer: int,
+        channel: int,
+        depth: int,
+        minute: int | None = None,
+        rows: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the expected incremental margin of one contact, shape (n,), milli-fen, net of its costs."""
-        out = np.empty(self._order.size)
+        """Return the expected incremental margin of one contact, milli-fen, net of its costs; shape (n,) or (rows,).
+
+        Args:
+            offer: offer code.
+            channel: channel code.
+            depth: 0 generic, 1 segment, 2 individual.
+            minute: minute of today at which it arrives; the decision's by default.
+            rows: view ids to ask for, in place of everybody.
+        """
+        order = self._order if rows is None else self._order[rows]
+        out = np.empty(order.size)
         _expected(
             self._state.people,
             self._state.accounts,
-            self._order,
+            order,
             self._rules,
             self._state.day,
             self._minute if minute is None else minute,

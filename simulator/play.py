@@ -230,8 +230,9 @@ class Play:
             )
             self._whole = whole
 
-        def allowed(offer: int, channel: int, depth: int, at: int) -> np.ndarray:
-            return gate_column(accounts, order, rules, (offer, channel, depth), day, at, threads)
+        def allowed(offer: int, channel: int, depth: int, at: int, rows: np.ndarray | None) -> np.ndarray:
+            who = order if rows is None else order[rows]
+            return gate_column(accounts, who, rules, (offer, channel, depth), day, at, threads)
 
         return View(
             day=day,

@@ -89,7 +89,7 @@ def make_view(
     x = make_features(n, seed=day + 1) if features is None else features
     names = FEATURES if names is None else tuple(names)
 
-    def allowed(offer: int, channel: int, depth: int, minute: int) -> np.ndarray:
+    def allowed(offer: int, channel: int, depth: int, minute: int, rows: np.ndarray | None) -> np.ndarray:
         record = brief.channels[channel]
         quiet = not 540 <= minute < 1260
         ok = (x[AT["is_open"]] > 0) & (x[AT[f"permitted_{CHANNELS[channel]}"]] > 0) & (not quiet) & permitted
@@ -99,7 +99,8 @@ def make_view(
             ok = ok & (x[AT["sensitive_consent"]] > 0)
         if brief.offers[offer]["needs_partner_consent"] or record["needs_partner_consent"]:
             ok = ok & (x[AT["partner_consent"]] > 0)
-        return np.where(ok, 0, 1).astype(np.int8)
+        rule = np.where(ok, 0, 1).astype(np.int8)
+        return rule if rows is None else rule[rows]
 
     return View(
         day=day,
@@ -120,9 +121,11 @@ class FakeTruth:
         self.people = np.zeros(n, dtype=[("theta", np.float64)])
         self.params = SimpleNamespace()
 
-    def expected_one_step_value(self, offer: int, channel: int, depth: int) -> np.ndarray:
+    def expected_one_step_value(
+        self, offer: int, channel: int, depth: int, minute: int, rows: np.ndarray
+    ) -> np.ndarray:
         n = len(self.people)
-        return (np.arange(n) / max(n, 1) - 0.5 - 0.01 * offer + 0.001 * depth) * 1e6
+        return (np.arange(n)[rows] / max(n, 1) - 0.5 - 0.01 * offer + 0.001 * depth) * 1e6
 
 
 def make_history(
