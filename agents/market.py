@@ -1,6 +1,6 @@
 """What a policy makes of the brief's catalogue: what a take is worth, what a contact costs, which channel first."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,17 +137,18 @@ def reach(
     Returns:
         Shape (n, m), or (rows, m): channel code, or -1 where every channel is closed to the offer.
     """
-    found = np.full((len(offers), view.n if rows is None else len(rows)), -1, dtype=np.int8)
-    for row, offer in zip(found, offers, strict=True):
-        for channel in channels:
-            minute = max(int(market.minute[channel]), view.minute)
-            if minute > LATEST_MINUTE:
-                continue
-            is_open = view.allowed(int(offer), channel, 0, minute, rows)
-            np.copyto(row, np.int8(channel), where=(row < 0) & is_open)
-            if (row >= 0).all():
-                break
-    return found.T
+    wanted, minutes = sendable(view, market, channels)
+    if not len(wanted):
+        return np.full((view.n if rows is None else len(rows), len(offers)), -1, dtype=np.int8)
+    ok = view.open_arms(offers, wanted, minutes, 0, rows)
+    return np.where(ok.any(axis=2), wanted.astype(np.int8)[ok.argmax(axis=2)], np.int8(-1))
+
+
+def sendable(view: View, market: Market, channels: Any) -> tuple[Ints, Ints]:
+    """Return those of the channels by which something can still be sent today, and the minutes to send at."""
+    codes = np.asarray(channels, dtype=np.int64)
+    minutes = np.maximum(np.asarray(market.minute, dtype=np.int64)[codes], view.minute)
+    return codes[minutes <= LATEST_MINUTE], minutes[minutes <= LATEST_MINUTE]
 
 
 def raised_depth(view: View, market: Market, rows: Ints, offer: Ints, channel: Ints, wanted: Ints) -> Ints:
@@ -224,13 +225,12 @@ def arm_values(market: Market, channels: Ints, added: Floats, anyway: Floats) ->
 
 def arms_allowed(view: View, market: Market, offers: Ints, channels: Ints) -> Bools:
     """Return which arms pass every rule now, shape (n, offers of the catalogue, channels); only `offers` are asked."""
-    ok = np.zeros((market.n_offers, len(channels), view.n), dtype=np.bool_)
-    for j, channel in enumerate(channels):
-        minute = max(int(market.minute[channel]), view.minute)
-        if minute <= LATEST_MINUTE:
-            for offer in offers:
-                ok[offer, j] = view.allowed(int(offer), int(channel), 0, minute)
-    return ok.transpose(2, 0, 1)
+    ok = np.zeros((view.n, market.n_offers, len(channels)), dtype=np.bool_)
+    open_now, minutes = sendable(view, market, channels)
+    at = np.flatnonzero(np.isin(channels, open_now))
+    if len(at) and len(offers):
+        ok[:, np.asarray(offers)[:, None], at] = view.open_arms(offers, open_now, minutes)
+    return ok
 
 
 def worth_offering(market: Market) -> Ints:

@@ -40,9 +40,11 @@ class OracleMyopic(BasePolicy):
         depth_of = np.zeros(view.n, dtype=np.int64)
         for channel in market.channels(self.best_buys, self.strongest):
             minute = max(int(market.minute[channel]), view.minute)
-            for offer in worth_offering(market):
-                for depth in (0, self.depth):
-                    rows = np.flatnonzero(view.allowed(offer, channel, depth, minute))
+            offers = worth_offering(market)
+            for depth in (0, self.depth):
+                ok = view.open_arms(offers, [channel], minute, depth)[:, :, 0]
+                for column, offer in enumerate(offers):
+                    rows = np.flatnonzero(ok[:, column])
                     if not rows.size:
                         continue
                     mfen = view.truth.expected_one_step_value(offer, channel, depth, minute, rows)

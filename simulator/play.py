@@ -8,7 +8,7 @@ import numpy as np
 import simpy
 
 from cardarena.simulator.bank.features import FEATURES, feature_columns
-from cardarena.simulator.bank.gate import gate_column
+from cardarena.simulator.bank.gate import gate_column, open_arms
 from cardarena.simulator.behaviour.census import value_permissions
 from cardarena.simulator.border import admit, drop_done, next_price
 from cardarena.simulator.contracts import Contacts, Policy, View
@@ -234,12 +234,19 @@ class Play:
             who = order if rows is None else order[rows]
             return gate_column(accounts, who, rules, (offer, channel, depth), day, at, threads)
 
+        def arms(
+            offers: np.ndarray, channels: np.ndarray, at: np.ndarray, depth: int, rows: np.ndarray | None
+        ) -> np.ndarray:
+            who = order if rows is None else order[rows]
+            return open_arms(accounts, who, rules, offers, channels, at, depth, day)
+
         return View(
             day=day,
             minute=minute,
             names=names,
             columns=columns,
             allowed=allowed,
+            arms=arms,
             budget_left_mfen=self._budget_left(),
             contact_price_mfen=world.state.price_mfen,
             truth=Truth(world.state, rules, order, minute) if policy.oracle else None,

@@ -85,6 +85,20 @@ def gate(account, offer, channel, compliance, depth, day, minute):
         day: day of the world.
         minute: minute of the day.
     """
+    rule = _reach_rule(account, channel, compliance, day)
+    if rule == _NONE:
+        partner = offer.needs_partner_consent == 1 or channel.needs_partner_consent == 1
+        rule = _consent_rule(account, compliance, partner, offer.needs_sensitive_consent == 1, depth)
+    if rule == _NONE:
+        rule = _timing_rule(account, channel, compliance, minute)
+    if rule == _NONE:
+        rule = _offer_rule(account, offer, compliance, depth, day)
+    return rule
+
+
+@njit(cache=True)
+def _reach_rule(account, channel, compliance, day):
+    """Return the rule against any marketing on this channel: closed, out of reach, refused, no consent."""
     c = channel.channel
     on = compliance.is_on
     if account.is_open == 0:
@@ -101,22 +115,35 @@ def gate(account, offer, channel, compliance, depth, day, minute):
             return _DO_NOT_CONTACT
     if on[_CONSENT] and account.marketing_consent == 0:
         return _CONSENT
-    partner = offer.needs_partner_consent == 1 or channel.needs_partner_consent == 1
-    if on[_PARTNER] and partner and account.partner_consent == 0:
+    return _NONE
+
+
+@njit(cache=True)
+def _consent_rule(account, compliance, needs_partner, needs_sensitive, depth):
+    """Return the consent that is missing for what the contact is built on."""
+    on = compliance.is_on
+    if on[_PARTNER] and needs_partner and account.partner_consent == 0:
         return _PARTNER
     if on[_PERSONALISATION_OFF] and depth > 0 and account.personalisation_on == 0:
         return _PERSONALISATION_OFF
-    if (
-        on[_SENSITIVE]
-        and account.sensitive_consent == 0
-        and (depth == 2 or offer.needs_sensitive_consent == 1)
-    ):
+    if on[_SENSITIVE] and account.sensitive_consent == 0 and (depth == 2 or needs_sensitive):
         return _SENSITIVE
-    if on[_QUIET] and in_quiet_hours(minute, channel.quiet_from_minute, channel.quiet_to_minute):
+    return _NONE
+
+
+@njit(cache=True)
+def _timing_rule(account, channel, compliance, minute):
+    """Return the rule against one more contact now: quiet hours, frequency caps."""
+    quiet = in_quiet_hours(minute, channel.quiet_from_minute, channel.quiet_to_minute)
+    if compliance.is_on[_QUIET] and quiet:
         return _QUIET
-    capped = _over_cap(account, compliance, c)
-    if capped != 0:
-        return capped
+    return _over_cap(account, compliance, channel.channel)
+
+
+@njit(cache=True)
+def _offer_rule(account, offer, compliance, depth, day):
+    """Return the rule against the offer itself: suitability, explanation."""
+    on = compliance.is_on
     if on[_SUITABILITY] and not is_suitable(account, offer, day):
         return _SUITABILITY
     if on[_EXPLANATION] and offer.needs_explanation == 1 and depth == 2:
@@ -207,6 +234,79 @@ def gate_column(
         _gate_chunks(*arguments, CHUNK)
     else:
         _gate_rows(*arguments, 0, order.size)
+    return out
+
+
+@njit(cache=True)
+def _arms_rows(
+    accounts, order, offers, channels, compliance, offer, channel, minute, depth, day, out, first, last
+):
+    rule = compliance[0]
+    by_channel = np.zeros(channel.size, dtype=np.bool_)
+    for position in range(first, last):
+        account = accounts[order[position]]
+        is_reached = False
+        for j in range(channel.size):
+            c = channels[channel[j]]
+            by_channel[j] = (
+                _reach_rule(account, c, rule, day) == _NONE
+                and _timing_rule(account, c, rule, minute[j]) == _NONE
+                and _consent_rule(account, rule, c.needs_partner_consent == 1, False, depth) == _NONE
+            )
+            is_reached |= by_channel[j]
+        for i in range(offer.size):
+            is_open = False
+            if is_reached:
+                o = offers[offer[i]]
+                partner, sensitive = o.needs_partner_consent == 1, o.needs_sensitive_consent == 1
+                is_open = (
+                    _consent_rule(account, rule, partner, sensitive, depth) == _NONE
+                    and _offer_rule(account, o, rule, depth, day) == _NONE
+                )
+            for j in range(channel.size):
+                out[position, i, j] = is_open and by_channel[j]
+
+
+def open_arms(
+    accounts: np.ndarray,
+    order: np.ndarray,
+    rules: Rules,
+    offers: np.ndarray,
+    channels: np.ndarray,
+    minutes: np.ndarray,
+    depth: int,
+    day: int,
+) -> np.ndarray:
+    """Return which offers may go by which channels, shape (n, offers, channels), bool; what `gate` says, at once.
+
+    The channel's rules are asked once for all offers, the offer's once for all channels.
+
+    Args:
+        accounts: ACCOUNT records, shape (n,).
+        order: true row of each view id asked for, shape (n,).
+        rules: the scenario's rules.
+        offers: offer codes.
+        channels: channel codes.
+        minutes: minute of the day by channel, shape (channels,).
+        depth: depth of personalisation.
+        day: day of the world.
+    """
+    out = np.zeros((order.size, offers.size, channels.size), dtype=np.bool_)
+    _arms_rows(
+        accounts,
+        order,
+        rules.offers,
+        rules.channels,
+        rules.compliance,
+        offers,
+        channels,
+        minutes,
+        depth,
+        day,
+        out,
+        0,
+        order.size,
+    )
     return out
 
 

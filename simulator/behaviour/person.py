@@ -20,26 +20,26 @@ NEED_ON: Final = 3
 PERSON = np.dtype(
     [
         ("cardholder", np.int64),
-        # traits
+        # traits (vectors in float32: they never change, and a million people are to fit into little memory)
         ("theta", np.float64),  # response frailty, mean 1
         ("tolerance", np.float64),  # load at which attention halves
         ("privacy_limit", np.float64),
         ("personalisation_need", np.float64),
         ("deal_proneness", np.float64),
         ("concern", np.float64),
-        ("liking", np.float64, (N_CHANNELS,)),
-        ("service_liking", np.float64, (5,)),
+        ("liking", np.float32, (N_CHANNELS,)),
+        ("service_liking", np.float32, (5,)),
         ("vulnerability", np.float64),
         ("satisfaction_home", np.float64),
         ("trust_home", np.float64),
         ("wallet_home", np.float64),
         ("transaction_rate", np.float64),  # a day, all cards, an average day
-        ("context_share", np.float64, (N_CONTEXTS,)),  # share of transactions by context, sums to 1
+        ("context_share", np.float32, (N_CONTEXTS,)),  # share of transactions by context, sums to 1
         ("ticket_scale", np.float64),  # multiplies the median ticket of every context
         ("mean_ticket_scale", np.float64),  # mean ticket in fen over the context's median in CNY
         ("visit_rate", np.float64),  # app visits a day
         ("branch_rate", np.float64),  # branch visits a day
-        ("need_scale", np.float64, (N_CATEGORIES,)),  # multiplies the hazard of a need
+        ("need_scale", np.float32, (N_CATEGORIES,)),  # multiplies the hazard of a need
         ("willing", np.int8, (N_CHANNELS,)),  # would permit these channels when asked at a satisfied visit
         ("willing_consent", np.int8),  # would consent to marketing when asked
         ("segment", np.int8),

@@ -134,7 +134,7 @@ def test_monthly_spend_is_the_trait() -> None:
         * people["mean_ticket_scale"]
         * 30.4
     )
-    np.testing.assert_allclose(mean, world.traits["monthly_spend_fen"], rtol=1e-9)
+    np.testing.assert_allclose(mean, world.traits["monthly_spend_fen"], rtol=1e-6)  # the shares are float32
 
 
 def test_need_spells() -> None:

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.fakes.simple_policies import Scattered
+from tests.fakes.small_worlds import small_world
 
-from cardarena.simulator.bank.gate import gate, in_quiet_hours, is_physical
+from cardarena.simulator.bank.gate import gate, gate_column, in_quiet_hours, is_physical, open_arms
 from cardarena.simulator.bank.records import ACCOUNT, CHANNEL, NEVER, OFFER
 from cardarena.simulator.names import CHANNELS, Rule
 from cardarena.simulator.rules import COMPLIANCE
@@ -213,3 +215,20 @@ def test_the_channel_cap_counts_its_own_channel_alone() -> None:
     ring = np.zeros((7, len(CHANNELS)), np.int8)
     ring[0, CALL] = 5
     assert _ask({"account": {"week_ring": ring}, "compliance": {"cap_channel_week": 1}}) == Rule.NONE
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_open_arms_say_what_the_gate_says(depth: int) -> None:
+    world = small_world(200, overrides={"compliance.mode": "enforce"})
+    world.play(Scattered(3, 0.9, rounds=2), 9)
+    rules, state = world.rules, world.state
+    offers, channels = np.arange(rules.offers.size), np.arange(rules.channels.size)
+    minutes = np.where(channels % 3 == 0, 1290, 600)
+    arms = open_arms(state.accounts, world.order, rules, offers, channels, minutes, depth, world.day)
+    for offer in offers:
+        for channel in channels:
+            contact = (int(offer), int(channel), depth)
+            one = gate_column(state.accounts, world.order, rules, contact, world.day, int(minutes[channel]))
+            assert np.array_equal(arms[:, offer, channel], one == 0)
+    assert arms.any()
+    assert not arms.all()

@@ -36,7 +36,7 @@ def test_names() -> None:
         "rival_campaign",
         "tight_budget",
     }
-    assert set(NAMES) - set(main_scenario_names()) == {"collisions"}
+    assert set(NAMES) - set(main_scenario_names()) == {"collisions", "mass_market"}
 
 
 @pytest.mark.parametrize("name", NAMES)
