@@ -203,6 +203,12 @@ class RunFacts:
         return self.state("permitted", N_CHANNELS)
 
     @cached_property
+    def n_permitted_base(self) -> int:
+        """What shares of permissions are taken of: those of day 0, or the most ever held where none was given yet."""
+        start = self.n_permitted_at_start
+        return start if start > 0 else max(1, int(self.permitted.sum(axis=1).max(initial=0)))
+
+    @cached_property
     def n_permitted_at_start(self) -> int:
         """Reachable opt-ins on day 0, all channels."""
         return int(np.sum(self.run.initially_permitted))

@@ -216,11 +216,12 @@ register(
 register(
     "opt_out_share",
     "Opt-out share of permissions",
-    "channel opt-outs on decision days / reachable opt-ins on day 0; what was won back does not count against it",
+    "channel opt-outs on decision days / reachable opt-ins on day 0 (the most ever held, where there were none); "
+    "what was won back does not count against it",
     "share",
     "lower",
     "customer",
-    lambda f: ratio(int(f.policy.changes("channel_opt_out").sum()), f.policy.n_permitted_at_start),
+    lambda f: ratio(int(f.policy.changes("channel_opt_out").sum()), f.policy.n_permitted_base),
 )
 register(
     "permissions_kept",
@@ -229,7 +230,7 @@ register(
     "share",
     "higher",
     "customer",
-    lambda f: ratio(int(f.policy.permitted[f.policy.days - 1].sum()), f.policy.n_permitted_at_start),
+    lambda f: ratio(int(f.policy.permitted[f.policy.days - 1].sum()), f.policy.n_permitted_base),
 )
 register(
     "marketing_withdrawals",

@@ -67,7 +67,7 @@ def run_series(
     return {
         "inv_expected_cumulative": _cumulative_per_head(facts, facts.expected_gain_by_day),
         "inv_cumulative": _cumulative_per_head(facts, facts.gain_by_day),
-        "permitted_share": _divided(mine.permitted.sum(axis=1), mine.n_permitted_at_start),
+        "permitted_share": _divided(mine.permitted.sum(axis=1), mine.n_permitted_base),
         "fatigue_mean": histogram_mean(fatigue, unit),
         "fatigue_p95": histogram_quantile(fatigue, 0.95, unit),
         "contacts_per_head": _divided(arrived, mine.alive),

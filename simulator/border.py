@@ -25,16 +25,17 @@ _BLOCKED: Final = int(Status.BLOCKED)
 _BUDGET: Final = int(Rule.BUDGET)
 #: Most contacts to one person in one decision: their ordinals are part of the key of their luck.
 MAX_CONTACTS_PER_PERSON: Final = 100
+#: A shadow price beyond CNY 100 a contact says no more than that.
+HIGHEST_PRICE_MFEN: Final = 10_000_000
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """What came of a decision: rows for the decisions table, event rows of the blocked, and the money asked and spent."""
+    """What came of a decision: rows for the decisions table, event rows of the blocked, and the money asked for."""
 
     decisions: np.ndarray
     events: np.ndarray
     asked_mfen: int
-    spent_mfen: int
 
 
 @njit(cache=True)
@@ -76,6 +77,16 @@ def _count_earlier(before: np.ndarray, keys: np.ndarray) -> np.ndarray:
         return np.zeros(keys.size, dtype=np.int64)
     before = np.sort(before)
     return np.searchsorted(before, keys, side="right") - np.searchsorted(before, keys, side="left")
+
+
+def marketing_cost_mfen(events: np.ndarray) -> int:
+    """Return what the contacts in these EVENT rows have cost, blocked ones too."""
+    return -int(events["value_mfen"][events["kind"] == KIND_CONTACT].sum())
+
+
+def committed_mfen(state: WorldState, rules: Rules) -> int:
+    """Return what the contacts on their way are expected to cost."""
+    return int(_costs(rules, state.pending["channel"]).sum()) if state.pending.size else 0
 
 
 def _costs(rules: Rules, channel: np.ndarray) -> np.ndarray:
@@ -185,7 +196,6 @@ def admit(
         decisions=decisions,
         events=_write_blocked(state, rules, decisions[blocked], minute),
         asked_mfen=asked,
-        spent_mfen=int(cost[~blocked].sum()),
     )
 
 
@@ -266,6 +276,7 @@ def next_price(price_mfen: int, step_mfen: int, asked_mfen: int, pace_mfen: int)
         pace_mfen: what an even pace of the budget left would allow it.
     """
     if pace_mfen <= 0:
-        return min(1 << 40, 2 * price_mfen + step_mfen)
+        return min(HIGHEST_PRICE_MFEN, 2 * price_mfen + step_mfen)
     excess = min(2.0, max(-0.5, asked_mfen / pace_mfen - 1.0))
-    return max(0, int(price_mfen * (1.0 + 0.25 * excess) + step_mfen * 0.25 * excess))
+    price = int(price_mfen * (1.0 + 0.25 * excess) + step_mfen * 0.25 * excess)
+    return min(HIGHEST_PRICE_MFEN, max(0, price))

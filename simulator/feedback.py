@@ -17,12 +17,13 @@ def contact_key(rows: np.ndarray) -> np.ndarray:
     )
 
 
-def make_feedback(events: np.ndarray, view_id: np.ndarray) -> Feedback:
+def make_feedback(events: np.ndarray, view_id: np.ndarray, is_personal: np.ndarray) -> Feedback:
     """Return the feedback in a stretch of event rows.
 
     Args:
         events: EVENT rows since the last call.
         view_id: view id of each true row, shape (n,).
+        is_personal: whether purchases may be used, shape (n,): false where personalisation is switched off.
     """
     contacts = events[events["kind"] == Kind.CONTACT]
     keys = contact_key(contacts)
@@ -31,6 +32,7 @@ def make_feedback(events: np.ndarray, view_id: np.ndarray) -> Feedback:
         rows = events[(events["kind"] == kind) & (events["code"] == code) & (events["ref_ordinal"] >= 0)]
         seen[name] = np.isin(keys, contact_key(rows))
     bought = events[(events["kind"] == Kind.RESPONSE) & (events["code"] >= 2)]
+    bought = bought[is_personal[bought["cardholder"]]]
     return Feedback(
         decided_day=contacts["ref_day"].astype(np.int64),
         cardholder=view_id[contacts["cardholder"]],

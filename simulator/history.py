@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from cardarena.simulator.bank.features import FEATURE_INDEX
 from cardarena.simulator.behaviour import randomness
 from cardarena.simulator.behaviour.randomness import CARDHOLDER, draw
 from cardarena.simulator.contracts import History
@@ -45,7 +46,8 @@ class HistoryRecorder:
         """
         chosen = np.zeros(self.n, dtype=np.bool_)
         _sampled(np.uint64(self.seed), day, self.n, self.share, chosen)
-        positions = np.flatnonzero(chosen[order])
+        # Whoever switched personalisation off is not learnt from.
+        positions = np.flatnonzero(chosen[order] & (matrix[FEATURE_INDEX["behaviour_missing"]] == 0.0))
         self._rows.append(order[positions])
         self._features.append(np.ascontiguousarray(matrix[:, positions].T))
         self._propensities.append(np.ones(positions.size) if held_out is None else held_out[positions])

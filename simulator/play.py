@@ -10,7 +10,7 @@ import simpy
 from cardarena.simulator.bank.features import FEATURES, feature_columns
 from cardarena.simulator.bank.gate import gate_column, open_arms
 from cardarena.simulator.behaviour.census import value_permissions
-from cardarena.simulator.border import admit, drop_done, next_price
+from cardarena.simulator.border import admit, committed_mfen, drop_done, marketing_cost_mfen, next_price
 from cardarena.simulator.contracts import Contacts, Policy, View
 from cardarena.simulator.errors import PolicyError
 from cardarena.simulator.feedback import make_feedback
@@ -59,6 +59,7 @@ class Play:
         on_day: Callable[[int, int], None] | None,
         budget_mfen: int,
         recorder: HistoryRecorder | None,
+        has_decided: bool,
     ) -> None:
         """Attach a policy to a world; see `World.play` for the arguments.
 
@@ -73,6 +74,8 @@ class Play:
             raise PolicyError(
                 f"policy {policy.name!r}: expected league 'privileged' of a policy marked oracle, found {policy.league!r}"
             )
+        # A policy reacts only once it has seen a view.
+        self._has_decided = has_decided
         self._wants_feedback = bool(getattr(policy, "wants_feedback", True))
         self._unread = [world.state.unread] if world.state.unread.size else []
         self._whole: np.ndarray | None = None
@@ -93,12 +96,13 @@ class Play:
                 if border > at:
                     rows = yield from self._window(clock, today, at, border)
                     at = border
-                    if self.triggers and FIRST_MINUTE <= border <= LAST_MINUTE:
+                    if self.triggers and self._has_decided and FIRST_MINUTE <= border <= LAST_MINUTE:
                         self._react(rows, border)
                 if decides and border == self.policy.decide_minute:
                     if self._wants_feedback and self._unread:
                         self._teach()
                     self._decide(today, border, n - step)
+                    self._has_decided = True
             self._close()
             if self.on_day is not None:
                 self.on_day(step + 1, n)
@@ -128,6 +132,8 @@ class Play:
         world, state = self.world, self.world.state
         started = perf_counter()
         drop_done(state)
+        if self.budget_mfen >= 0:
+            state.spent_mfen += sum(marketing_cost_mfen(rows) for rows in self._events)
         if self.sink is not None:
             value_permissions(state.census, world.rules.parameter["permission_value_cny"][0])
             decisions = np.concatenate(self._decisions) if self._decisions else None
@@ -141,10 +147,17 @@ class Play:
 
     def _teach(self) -> None:
         rows, self._unread = np.concatenate(self._unread), []
-        self.policy.learn(make_feedback(rows, self.world.view_id))
+        is_personal = self.world.state.accounts["personalisation_on"] == 1
+        self.policy.learn(make_feedback(rows, self.world.view_id, is_personal))
 
     def _budget_left(self) -> int:
-        return -1 if self.budget_mfen < 0 else max(0, self.budget_mfen - self.world.state.spent_mfen)
+        """Return the budget less what contacts have cost and what those on their way are expected to cost."""
+        if self.budget_mfen < 0:
+            return -1
+        state = self.world.state
+        today = sum(marketing_cost_mfen(rows) for rows in self._events)
+        committed = committed_mfen(state, self.world.rules)
+        return max(0, self.budget_mfen - state.spent_mfen - today - committed)
 
     def _decide(self, today: np.ndarray, minute: int, days_left: int) -> None:
         """Let the policy decide on today's view, and admit what it asks for."""
@@ -212,7 +225,6 @@ class Play:
             budget_left_mfen=self._budget_left(),
             earlier=np.concatenate(self._decisions) if self._decisions else np.zeros(0, DECISION),
         )
-        world.state.spent_mfen += admitted.spent_mfen
         self._decisions.append(admitted.decisions)
         if admitted.events.size:
             self._events.append(admitted.events)

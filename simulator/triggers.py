@@ -84,7 +84,9 @@ def matching(
     tracked: np.ndarray,
     sensitive: np.ndarray,
 ) -> Events:
-    """Return the events of a window that match one of the triggers; those behind a block or without consent are not seen.
+    """Return the events of a window that match one of the triggers and that the bank may use.
+
+    Not seen are visits of those who block tracking, and transactions of those without the consent to sensitive data.
 
     Args:
         rows: EVENT rows of the window.

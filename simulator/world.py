@@ -236,10 +236,21 @@ class World:
         Raises:
             PolicyError: the policy returned contacts that make no sense.
         """
-        play = Play(self, policy, sink=sink, on_day=on_day, budget_mfen=budget_mfen, recorder=recorder)
+        play = Play(
+            self,
+            policy,
+            sink=sink,
+            on_day=on_day,
+            budget_mfen=budget_mfen,
+            recorder=recorder,
+            has_decided=not reset,
+        )
         if reset:
             self.state.spent_mfen = self.state.price_mfen = 0
             self.state.unread = self.state.unread[:0]
+            # Whoever takes over takes the last one's placements down; what was sent arrives.
+            placed = self.rules.channels["at_visit"][self.state.pending["channel"]] > 0
+            self.state.pending = self.state.pending[~placed]
             policy.reset(self._brief(policy, days, budget_mfen), policy_seed(self.state.seed))
         clock = simpy.Environment()
         clock.run(until=clock.process(play.days(clock, days)))

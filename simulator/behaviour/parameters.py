@@ -105,7 +105,7 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     # --- refusal, complaint, closure
     _P("opt_out_annoyance", 1.6, "log hazard", "assumed; Klaviyo unsubscribe bands", "log opt-out hazard per unit of annoyance"),
     _P("opt_out_irrelevance", 0.5, "log hazard", "assumed", "log opt-out hazard of irrelevance"),
-    _P("opt_in_rate", 0.004, "per visit", "assumed", "chance at a satisfied visit to be asked about one channel, drawn evenly, which is won back if it was refused"),
+    _P("opt_in_rate", 0.02, "per visit", "assumed", "chance at a satisfied visit to be asked about one channel, drawn evenly, which is won back if it was refused"),
     _P("consent_rate", 0.12, "per visit", "assumed; push opt-in 45-70 % of app users comes within weeks", "chance at a satisfied visit that somebody willing gives the consent which was never asked"),
     _P("personal_off_rate", 0.03, "per contact", "unconfirmed: 1-15 % switch it off", "chance per unit of over-personalisation to switch personalisation off"),
     _P("complaint_power", 2.0, "exponent", "shape: complaints grow faster than volume", "complaint hazard is multiplied by (1 + 3 annoyance)^power"),

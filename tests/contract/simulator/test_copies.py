@@ -58,8 +58,18 @@ def test_contacts_on_their_way_are_part_of_the_state() -> None:
     assert world.state.pending.size > 0
     with_them, without = world.fork(), world.fork()
     without.state.pending = without.state.pending[:0]
-    logs = [w.run(Silent(), 10) for w in (with_them, without)]
+    logs = [RunLog(), RunLog()]
+    for w, log in zip((with_them, without), logs, strict=True):
+        w.play(Silent(), 10, sink=log, reset=False)
     assert logs[0].table("contacts")["day"].size > logs[1].table("contacts")["day"].size
+
+
+def test_who_takes_over_takes_the_last_ones_placements_down() -> None:
+    world = small_world(300)
+    world.play(Scattered(2, 0.9, channels=(1, 2, 7), rounds=3), 1)
+    assert world.state.pending.size > 0
+    log = world.run(Silent(), 10)
+    assert log.table("contacts")["day"].size == 0
 
 
 def test_a_fork_of_a_fork_is_itself() -> None:

@@ -69,7 +69,7 @@ def test_what_each_scenario_changes() -> None:
     assert not base.word_of_mouth
     tired = load_scenario("fatigued_base")
     assert [(p.policy, p.days) for p in tired.horizon.phases()] == [("status_quo", 120), ("blast", 60)]
-    assert load_scenario("tight_budget").budget_mfen(1000, 90) == 1000 * 3 * 12_000
+    assert load_scenario("tight_budget").budget_mfen(1000, 90) == 1000 * 3 * 1_000
     cold = load_scenario("cold_start")
     assert (cold.population.new_share, cold.logged_history, cold.horizon.phases()) == (1.0, False, ())
     assert load_scenario("mass_market").population.mode == "population"
