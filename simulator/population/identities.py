@@ -21,6 +21,9 @@ COLUMNS: Final = ("cardholder", "name", "city", "phone", "email", "card_number")
 
 #: First digits of the card numbers: the range in which payment processors publish their UnionPay test cards.
 TEST_BIN: Final = "620000"
+#: First digits of the telephone numbers: nobody's anywhere, since 00 is the prefix of calls abroad and no country's code
+#: begins with 0. The usual 100 of synthetic Chinese numbers would ring: 10000, 10010 and 10086 are the carriers' own.
+PHONE_PREFIX: Final = "000"
 _N_BODIES: Final = 10**9
 _WORD: Final = 2.0**32
 
@@ -83,16 +86,22 @@ def card_number(seed: int, cardholder: int) -> str:
 def _identity(faker: "Faker", seed: int, cardholder: int) -> tuple[int, str, str, str, str, str]:
     if not 0 <= cardholder < _N_BODIES:
         raise CardArenaError(f"identities exist for ids from 0 to 10^9 - 1, found {cardholder}")
-    high, low, _, _ = draw(np.uint64(seed), cardholder, 0, CARDHOLDER, IDENTITY, 0, 0, 0, 0, 0)
+    high, low, line, _ = draw(np.uint64(seed), cardholder, 0, CARDHOLDER, IDENTITY, 0, 0, 0, 0, 0)
     faker.seed_instance((int(high * _WORD) << 32) | int(low * _WORD))
     return (
         cardholder,
         faker.name(),
         faker.city(),
-        faker.phone_number(),
+        _phone(line),
         faker.ascii_safe_email(),  # example.com and its like, which nobody owns
         card_number(seed, cardholder),
     )
+
+
+def _phone(u: float) -> str:
+    """Return a number of eleven digits in the fictional block; hyphens keep a CSV's reader from making it a number."""
+    digits = f"{int(u * 10**8):08d}"
+    return f"{PHONE_PREFIX}-{digits[:4]}-{digits[4:]}"
 
 
 @cache

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
-from cardarena.simulator.population.identities import COLUMNS, TEST_BIN, card_number, identities, luhn_digit
+from cardarena.simulator.population.identities import (
+    COLUMNS,
+    PHONE_PREFIX,
+    TEST_BIN,
+    card_number,
+    identities,
+    luhn_digit,
+)
 
 
 def _passes_luhn(number):
@@ -46,6 +53,14 @@ def test_columns_and_mail_domains():
     assert frame["cardholder"].dtype == np.int64
     assert all(re.fullmatch(r".+@example\.(com|org|net)", mail) for mail in frame["email"].tolist())
     assert identities(7, []).empty
+
+
+@pytest.mark.parametrize("locale", ["zh_CN", "en_US"])
+def test_phones_are_nobodys(locale):
+    phones = identities(7, range(60), locale)["phone"].tolist()
+    assert all(re.fullmatch(rf"{PHONE_PREFIX}-\d{{4}}-\d{{4}}", phone) for phone in phones)
+    assert PHONE_PREFIX.startswith("000")  # calls abroad, to a country that no plan of numbers has
+    assert len(set(phones)) > 55
 
 
 def test_locales():
