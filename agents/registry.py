@@ -3,6 +3,8 @@
 import hashlib
 import importlib.util
 import inspect
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, cast
@@ -36,6 +38,7 @@ _CLASSES: Final[tuple[type[BasePolicy], ...]] = (
 )
 _POLICIES: Final = {cls.name: cls for cls in _CLASSES}
 _METHODS: Final = ("reset", "decide", "learn", "explain", "state", "load_state")
+PRIVILEGED: Final = "privileged"
 _TYPES: Final[dict[str, type]] = {
     "name": str,
     "league": str,
@@ -71,16 +74,17 @@ def make_policy(spec: str, dial: float | None = None) -> Policy:
     """Make a policy from a registered name or from a user's file.
 
     Args:
-        spec: a registered name, or `FILE.py:Class`.
+        spec: a registered name, or `FILE.py:NAME`, NAME being a class of the file or anything that gives a policy when
+            it is called: a factory, a class that the file imports.
         dial: value of the policy's knob; its default if left out.
 
     Returns:
         A policy that has not been reset yet.
 
     Raises:
-        UnknownNameError: no policy has this name. PolicyError: the file cannot be read or run, has no such
-        class, or the class is not a policy; or the dial is out of
-            range.
+        UnknownNameError: no policy has this name.
+        PolicyError: the file cannot be read or run, has no such class, or what it makes is not a policy; or the dial is
+            out of range.
 
     Example:
         >>> make_policy("cadence", dial=7).name
@@ -98,23 +102,40 @@ def make_policy(spec: str, dial: float | None = None) -> Policy:
 
 def _from_file(spec: str, path: Path, class_name: str, dial: float | None) -> Policy:
     module = _loaded(spec, path)
-    own = {
-        name: value
-        for name, value in vars(module).items()
-        if inspect.isclass(value) and value.__module__ == module.__name__
-    }
-    if class_name not in own:
-        hint = nearest(class_name, own) if own else "it defines none"
-        raise PolicyError(f"policy {spec!r}: no class {class_name!r} in {path.name}; {hint}")
-    cls = own[class_name]
+    make = vars(module).get(class_name)
+    if not callable(make):
+        raise PolicyError(
+            f"policy {spec!r}: no class {class_name!r} in {path.name}; {_hint(module, class_name)}"
+        )
     try:
-        policy = cls() if dial is None else _with_dial(spec, cls, dial)
+        policy = make() if dial is None else _with_dial(spec, class_name, make, dial)
     except PolicyError:
         raise
     except Exception as error:
-        raise PolicyError(f"policy {spec!r}: making {class_name}: {type(error).__name__}: {error}") from error
+        raise PolicyError(f"policy {spec!r}: making {class_name}: {_told(error, path)}") from error
     _check_shape(spec, policy)
     return cast(Policy, policy)
+
+
+def _hint(module: ModuleType, name: str) -> str:
+    """Say which names of the file come nearest: its own first, since it may import a hundred others."""
+    usable = {
+        key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")
+    }
+    own = [key for key, value in usable.items() if getattr(value, "__module__", "") == module.__name__]
+    return nearest(name, own or usable) if usable else "it defines none"
+
+
+def _told(error: BaseException, path: Path) -> str:
+    """Return what was raised, and the last line of the user's file on the way there as file:line."""
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
+    where = f"{path.name}:{lines[-1]}" if lines else ""
+    text = str(error)
+    if isinstance(error, SyntaxError):
+        where, text = f"{Path(error.filename or path).name}:{error.lineno}", error.msg
+    return f"{type(error).__name__}: {text}" + (f" ({where})" if where else "")
 
 
 def _loaded(spec: str, path: Path) -> ModuleType:
@@ -132,33 +153,42 @@ def _loaded(spec: str, path: Path) -> ModuleType:
     sys.modules[description.name] = module
     try:
         description.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[description.name]
-        raise PolicyError(f"policy {spec!r}: running {path.name}: {type(error).__name__}: {error}") from error
+        raise PolicyError(f"policy {spec!r}: running {path.name}: {_told(error, path)}") from error
     return module
 
 
-def _with_dial(spec: str, cls: type, dial: float) -> Any:
-    if "dial" not in inspect.signature(cls).parameters:
-        raise PolicyError(f"policy {spec!r}: {cls.__name__}() takes no dial, found dial {dial:g}")
-    return cls(dial=dial)
+def _with_dial(spec: str, name: str, make: Callable[..., Any], dial: float) -> Any:
+    if "dial" not in inspect.signature(make).parameters:
+        raise PolicyError(f"policy {spec!r}: {name}() takes no dial, found dial {dial:g}")
+    return make(dial=dial)
 
 
 def _check_shape(spec: str, policy: Any) -> None:
     """Raise unless `policy` has every attribute and method of the protocol, with values that can be used."""
+    if inspect.isclass(policy):
+        raise PolicyError(f"policy {spec!r}: expected a policy, found the class {policy.__name__}; call it")
     missing = [name for name in _METHODS if not callable(getattr(policy, name, None))]
     missing += [name for name in _TYPES if not hasattr(policy, name)]
     if missing:
-        raise PolicyError(f"policy {spec!r}: not a policy; it lacks {', '.join(missing)}")
+        raise PolicyError(
+            f"policy {spec!r}: not a policy: expected the methods {', '.join(_METHODS)} and the attributes "
+            f"{', '.join(_TYPES)}; it lacks {', '.join(missing)}"
+        )
     for name, kind in _TYPES.items():
         value = getattr(policy, name)
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise PolicyError(f"policy {spec!r}: {name}: expected {kind.__name__}, found {value!r}")
     if not policy.name:
         raise PolicyError(f"policy {spec!r}: name: expected a name, found ''")
     if policy.league not in LEAGUES:
         raise PolicyError(
-            f"policy {spec!r}: league: {nearest(policy.league, LEAGUES)}; found {policy.league!r}"
+            f"policy {spec!r}: league: expected one of {', '.join(LEAGUES)}, found {policy.league!r}"
+        )
+    if policy.oracle and policy.league != PRIVILEGED:
+        raise PolicyError(
+            f"policy {spec!r}: league: expected {PRIVILEGED!r} of a policy marked oracle, found {policy.league!r}"
         )
     if policy.every_days < 1:
         raise PolicyError(f"policy {spec!r}: every_days: expected 1 or more, found {policy.every_days}")
