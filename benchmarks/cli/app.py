@@ -94,7 +94,7 @@ def _answer(error: BaseException) -> int:
         return EXIT_FAILED
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
-        complain(f"{error.strerror or error}{where}; what was finished before is kept")
+        complain("; ".join([f"{error.strerror or error}{where}", *getattr(error, "__notes__", [])]))
         return EXIT_FAILED
     from cardarena.benchmarks.arena.worker import reason_of
 

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -9,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cardarena.benchmarks.cli import options
-from cardarena.benchmarks.cli.output import EXIT_FAILED, Interrupted, remark, say, say_json, say_table
+from cardarena.benchmarks.cli.output import (
+    EXIT_FAILED,
+    Interrupted,
+    remark,
+    say,
+    say_json,
+    say_table,
+    usable_folder,
+)
 
 if TYPE_CHECKING:
     from cardarena.benchmarks.arena import Outcome
@@ -38,7 +47,7 @@ def arena(
         typer.Option(
             "--policy",
             metavar="NAME|FILE.py:Class",
-            help="A policy; may be repeated. [default: every shipped policy]",
+            help="A policy, or a class or factory of a file; may be repeated. [default: every shipped policy]",
         ),
     ] = None,
     seeds: Annotated[
@@ -76,18 +85,24 @@ def arena(
     """
     from cardarena.benchmarks.arena import play
     from cardarena.benchmarks.arena.entries import make_plan
+    from cardarena.benchmarks.arena.parts import PARTS
     from cardarena.benchmarks.arena.progress import choose
+    from cardarena.benchmarks.cli.compiling import SaysColdOnly
+    from cardarena.benchmarks.cli.user_policies import entries_of
     from cardarena.benchmarks.provenance import available_cores
+    from cardarena.simulator.compilation import use_own_cache
 
+    entries = entries_of(policy)
     plan = make_plan(
         scenarios=scenario,
-        policies=policy,
         n_seeds=seeds,
         cardholders=cardholders,
         days=days,
         scheduler=scheduler.value,
         curves=curves,
     )
+    plan = plan if entries is None else replace(plan, policies=entries)
+    usable_folder(out)
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         outcome = play(
@@ -96,8 +111,12 @@ def arena(
             workers=workers or available_cores(),
             run_limit_seconds=run_limit,
             fresh=fresh,
-            show=choose(quiet=as_json),
+            show=SaysColdOnly(choose(quiet=as_json), use_own_cache()),
         )
+    except OSError as error:
+        if any((out / PARTS).rglob("*.json")):
+            error.add_note("what was finished before is kept")
+        raise
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted; what was finished is kept in {out}: give the same command to go on"

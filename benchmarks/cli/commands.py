@@ -14,15 +14,10 @@ def register(app: typer.Typer) -> None:
     app.command("list")(world_commands.list_names)
     show = typer.Typer(help="Show one thing in full.", no_args_is_help=True)
     show.command("scenario")(world_commands.show_scenario)
-    # A group of one command would otherwise swallow the command's name.
-    show.callback()(_nothing)
+    show.command("policy")(world_commands.show_policy)
     app.add_typer(show, name="show")
     app.command("population")(world_commands.population)
     app.command("generate")(world_commands.generate)
     app.command("report")(arena_commands.report)
     app.command("status")(arena_commands.status)
     app.command("speed")(measure_commands.speed)
-
-
-def _nothing() -> None:
-    """Show one thing in full."""

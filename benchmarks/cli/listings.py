@@ -89,6 +89,36 @@ def _policies() -> list[dict[str, Any]]:
     return [dict(card) for card in policy_table()]
 
 
+def policy_card(spec: str) -> dict[str, Any]:
+    """Return the card of a policy given by name or as `FILE.py:Class`: plain values, its docstring as `text`.
+
+    Raises:
+        UnknownNameError: no policy has this name.
+        PolicyError: a file that cannot be used.
+    """
+    from inspect import getdoc
+
+    from cardarena.agents.registry import make_policy, policy_table
+
+    policy = make_policy(spec)
+    registered = {card["name"]: card for card in policy_table()}.get(spec, {})
+    values = tuple(registered.get("dial_values") or ())
+    dialled = len(values) > 1
+    return {
+        "name": policy.name,
+        "title": registered.get("title") or getattr(policy, "title", ""),
+        "league": policy.league,
+        "every_days": policy.every_days,
+        "decide_minute": policy.decide_minute,
+        "oracle": "yes" if policy.oracle else "",
+        "dial": registered["dial"] if dialled else "none" if registered else None,
+        "dial_default": f"{registered['dial_default']:g}" if dialled else None,
+        "dial_values": values if dialled else None,
+        "summary": registered.get("description") or getattr(policy, "summary", ""),
+        "text": getdoc(type(policy)) or "It has no docstring.",
+    }
+
+
 def _offers() -> list[dict[str, Any]]:
     from cardarena.simulator.bank.catalogue import load_offers
 

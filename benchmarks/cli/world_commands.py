@@ -1,4 +1,4 @@
-"""The commands around one world: `list`, `show scenario`, `population`, `generate`."""
+"""The commands around one world: `list`, `show scenario`, `show policy`, `population`, `generate`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -53,6 +53,27 @@ def show_scenario(
     say(yaml.safe_dump(plain(content), allow_unicode=True, sort_keys=False, width=110).rstrip())
 
 
+def show_policy(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE.py:Class", help="A policy's name, or a class of a file.")
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Show a policy: its title, league, dial and what it does."""
+    from cardarena.benchmarks.cli.listings import policy_card
+
+    content = policy_card(name)
+    if as_json:
+        say_json(content)
+        return
+    text = content.pop("text")
+    for key, value in content.items():
+        if value not in (None, ""):
+            shown = ", ".join(f"{one:g}" for one in value) if isinstance(value, tuple) else value
+            say(f"{key.replace('_', ' ')}: {shown}")
+    say(f"\n{text}")
+
+
 def population(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="FILE.parquet or FILE.csv.")],
     cardholders: Annotated[
@@ -65,13 +86,14 @@ def population(
     identities: Annotated[
         bool, typer.Option("--identities", help="Add synthetic names, phones, card numbers.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Write a population of synthetic cardholders, latent traits included."""
     from cardarena.benchmarks.cli.world_files import write_population
 
     path, rows, columns = write_population(
-        out, cardholders=cardholders, mode=mode.value, seed=seed, identities=identities
+        out, cardholders=cardholders, mode=mode.value, seed=seed, identities=identities, force=force
     )
     if as_json:
         say_json({"file": str(path), "rows": rows, "columns": columns, "mode": mode.value, "seed": seed})

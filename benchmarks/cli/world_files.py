@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cardarena.benchmarks import provenance
+from cardarena.benchmarks.cli.output import usable_file, usable_folder
 from cardarena.benchmarks.cli.schema_page import schema_page
 from cardarena.benchmarks.storage import write_atomic, write_json, write_parquet, write_text
 from cardarena.simulator.errors import CardArenaError, ResultsError
@@ -19,22 +20,25 @@ _SUFFIXES: Final = (".parquet", ".csv")
 
 
 def write_population(
-    out: Path, *, cardholders: int, mode: str, seed: int, identities: bool
+    out: Path, *, cardholders: int, mode: str, seed: int, identities: bool, force: bool = False
 ) -> tuple[Path, int, list[str]]:
     """Write a population to `out`; return the file, its rows and its columns.
 
     Args:
-        out: a Parquet or CSV file; an earlier one is replaced.
+        out: a Parquet or CSV file.
         cardholders: how many.
         mode: `survey` or `population`.
         seed: world seed.
         identities: whether names, phones and card numbers are added.
+        force: replace an earlier file.
 
     Raises:
         CardArenaError: another kind of file.
+        ResultsError: the file is there, or cannot be.
     """
     if out.suffix not in _SUFFIXES:
         raise CardArenaError(f"--out {out.name!r}: expected a name that ends in {' or '.join(_SUFFIXES)}")
+    usable_file(out, force=force)
     from cardarena.simulator.population.frame import to_frame
     from cardarena.simulator.population.generate import traits
     from cardarena.simulator.setup import world_key
@@ -73,9 +77,9 @@ def write_world(
         tell: receives remarks on progress.
 
     Raises:
-        ResultsError: the folder holds something.
+        ResultsError: the folder holds something, or cannot be made.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.is_dir() and any(out.iterdir()):
         raise ResultsError(f"{out}: expected a new or an empty folder; choose another --out")
     from cardarena.agents.registry import make_policy
     from cardarena.benchmarks.arena.entries import checked_scenario
@@ -85,6 +89,7 @@ def write_world(
 
     loaded = checked_scenario(scenario)
     player = make_policy(policy)
+    usable_folder(out)
     manifest = provenance.manifest(
         kind="world",
         parameters={

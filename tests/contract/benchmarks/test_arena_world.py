@@ -54,9 +54,6 @@ class Vandal(Random):
     def decide(self, view):
         view["age" if "age" in view.names else view.names[0]][:] = 0
         return Contacts.none()
-
-class Lazy:
-    pass
 """
 REASONS = {
     "Raises": "KeyError: 'who' (mine.py:11)",
@@ -65,7 +62,6 @@ REASONS = {
     "Nonsense": "contacts row 1, column 'cardholder'",
     "Words": "expected Contacts",
     "Vandal": "read-only",
-    "Lazy": "not a policy",
 }
 
 

@@ -13,7 +13,18 @@ import pytest
 from cardarena.benchmarks import cli
 from cardarena.benchmarks.cli import world_commands
 
-COMMANDS = ["arena", "list", "show", "show scenario", "population", "generate", "report", "status", "speed"]
+COMMANDS = [
+    "arena",
+    "list",
+    "show",
+    "show scenario",
+    "show policy",
+    "population",
+    "generate",
+    "report",
+    "status",
+    "speed",
+]
 
 
 def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -57,6 +68,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["arena", "--policy", "rmf"], "'rfm'"),
         (["arena", "--scenario", "base_line"], "'baseline'"),
         (["show", "scenario", "base_line"], "'baseline'"),
+        (["show", "policy", "rmf"], "'rfm'"),
+        (["arena", "--out", "/dev/null/x"], "/dev/null is a file"),
+        (["arena", "--out", "/dev/null"], "expected a folder, found a file"),
+        (["arena", "--out", "x" * 300], "File name too long"),
+        (["generate", "--out", "/dev/null/x"], "/dev/null is a file"),
+        (["population", "--out", "/dev/null/p.csv"], "/dev/null is a file"),
         (["generate", "--out", "/dev/null/x", "--scenario", "base_line"], "'baseline'"),
         (["generate", "--out", "never", "--policy", "rmf"], "'rfm'"),
         (["arena", "--policy", "missing.py:Mine"], "no such file"),
@@ -187,6 +204,147 @@ def test_a_population_is_written_and_is_the_beginning_of_a_larger_one(
         frames.append(pd.read_parquet(path) if suffix == "parquet" else pd.read_csv(path))
     pd.testing.assert_frame_equal(frames[0], frames[1].iloc[:40])
     assert "card_number" in frames[0].columns
+
+
+def test_a_population_is_not_written_over_without_force(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("years of work", encoding="utf-8")
+    words = ["population", "--cardholders", "5", "--out", str(path)]
+    code, _, err = _run(capsys, *words)
+    assert code == 2
+    assert "--force" in err
+    assert path.read_text(encoding="utf-8") == "years of work"
+    assert _run(capsys, *words, "--force")[0] == 0
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 6
+
+
+def test_what_is_kept_is_said_only_where_something_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cardarena.benchmarks import arena
+
+    def play(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "x")
+
+    monkeypatch.setattr(arena, "play", play)
+    words = ["arena", "--policy", "rfm", "--scenario", "baseline", "--out", str(tmp_path)]
+    code, _, err = _run(capsys, *words)
+    assert (code, "is kept" in err) == (1, False)
+    (tmp_path / "parts" / "baseline").mkdir(parents=True)
+    (tmp_path / "parts" / "baseline" / "rfm.json").write_text("{}", encoding="utf-8")
+    code, _, err = _run(capsys, *words)
+    assert (code, "is kept" in err) == (1, True)
+
+
+def test_show_policy_prints_its_card(capsys: pytest.CaptureFixture[str]) -> None:
+    from cardarena.agents.bandits import LinUcb
+
+    _, out, _ = _run(capsys, "show", "policy", "linucb")
+    assert LinUcb.__doc__ is not None
+    for text in (
+        LinUcb.title,
+        "league: cold",
+        f"dial: {LinUcb.dial_spec.name}",
+        LinUcb.__doc__.splitlines()[0],
+    ):
+        assert text in out
+    _, out, _ = _run(capsys, "show", "policy", "silent", "--json")
+    assert json.loads(out)["dial"] == "none"
+
+
+USER = """
+print("noise")
+class Base:
+    name, league, every_days, decide_minute, oracle = "mine", "logged", 7, 0, False
+    def reset(self, brief, policy_seed): pass
+    def decide(self, view): pass
+    def learn(self, feedback): pass
+    def explain(self, contacts): return []
+    def state(self): return {}
+    def load_state(self, state): pass
+
+Made = type("Made", (Base,), {})
+def factory(): return Base()
+class Never(Base): every_days = 0
+class Peeks(Base): oracle = True
+class Lost(Base): league = "colder"
+class Lazy: pass
+class Leaves(Base):
+    def __init__(self):
+        import os
+        os._exit(5)
+class Hangs(Base):
+    def __init__(self):
+        import time
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Never", "every_days: expected 1 or more, found 0"),
+        ("Peeks", "expected 'privileged' of a policy marked oracle, found 'logged'"),
+        ("Lost", "expected one of reference, cold, "),
+        ("Lazy", "it lacks reset"),
+        ("Leaves", "exit code 5"),
+        ("Mad", "did you mean 'Made'"),
+    ],
+)
+def test_a_policy_that_cannot_work_is_refused_before_any_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, message: str
+) -> None:
+    path, out = tmp_path / "mine.py", tmp_path / "out"
+    path.write_text(USER, encoding="utf-8")
+    code, _, err = _run(capsys, "arena", "--policy", f"{path}:{name}", "--out", str(out))
+    assert code == 2
+    assert message in err
+    assert not out.exists()
+
+
+def test_a_users_policies_are_planned_as_they_are(tmp_path: Path) -> None:
+    from cardarena.benchmarks.cli.user_policies import entries_of, loaded_league
+    from cardarena.simulator.errors import PolicyError
+
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(USER, encoding="utf-8")
+    specs = [
+        "rfm",
+        f"{tmp_path}/a/mine.py:factory",
+        f"{tmp_path}/b/mine.py:factory",
+        f"{tmp_path}/a/mine.py:Made",
+    ]
+    entries = entries_of(specs)
+    assert entries is not None
+    assert [entry.league for entry in entries[1:]] == ["logged"] * 3
+    assert entries[1].label.startswith("mine.py:factory#")
+    assert len({entry.label for entry in entries}) == 4
+    assert entries[3].label == "mine.py:Made"
+    assert entries_of(None) is None
+    with pytest.raises(PolicyError, match="given twice"):
+        entries_of([specs[3], specs[3]])
+    with pytest.raises(PolicyError, match="more than 1 s"):
+        loaded_league(f"{tmp_path}/a/mine.py:Hangs", seconds=1)
+
+
+def test_compiling_is_said_only_when_the_cache_is_cold(tmp_path: Path) -> None:
+    import io
+
+    from cardarena.benchmarks.arena.progress import Lines
+    from cardarena.benchmarks.cli.compiling import SaysColdOnly
+
+    said = []
+    for _ in range(2):
+        stream = io.StringIO()
+        show = SaysColdOnly(Lines(stream), tmp_path)
+        show.stage("compiling (once)")
+        show.stage("")
+        show.stage("merging")
+        said.append(stream.getvalue().splitlines())
+    assert said == [["compiling (once)", "merging"], ["merging"]]
 
 
 def test_a_world_is_not_written_over_something(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
