@@ -117,7 +117,7 @@ class LinearBandit(BasePolicy):
             self._offers[arm[rows] // c],
             self._channels[arm[rows] % c],
             wanted_depth=1,
-            priority=score[rows],
+            priority=self.market.per_yuan(score[rows], self._channels[arm[rows] % c]),
             propensity=propensity[rows] * (1.0 - self.slice_share),
             candidates=self._offers,
             reason="a contact for {category} is thought to add up to {score:.2f} CNY (price {price:.2f})",

@@ -46,6 +46,7 @@ class Market:
         lift: shape (offers,), how much the offer's appeal multiplies a contact's effect; 1 is an average offer.
         notice: shape (channels,), probability that a contact is delivered and noticed.
         strength: shape (channels,), expected clicks of a generic contact, weighed by what such a click is worth.
+        budget_cny: shape (channels,), what a contact is expected to take of the budget.
         contact_mfen: shape (channels,), expected cost of a contact, complaints and lost permissions included.
         minute: shape (channels,), minute of the day at which the channel sends.
         order: channel codes from the best buy to the worst; those that need partner data are left out.
@@ -68,9 +69,10 @@ class Market:
         self.take_cny: Floats = (gross - subsidy) * 0.01
         self.standing_cny: Floats = self._standing(offers, gross * 0.01)
         self.lift: Floats = np.exp(0.5 * offers["appeal"])
+        spent = channels["cost_mfen"] + channels["p_notice"] * channels["success_cost_mfen"]
+        self.budget_cny: Floats = spent * 1e-5
         self.contact_mfen: Floats = (
-            channels["cost_mfen"]
-            + channels["p_notice"] * channels["success_cost_mfen"]
+            spent
             + channels["p_complaint"] * brief.complaint_cost_mfen
             + channels["p_opt_out"] * OPT_OUT_CNY * 1e5
         ).astype(np.float64)
@@ -112,6 +114,15 @@ class Market:
         """Return so many best buys and so many of the strongest channels, ascending; partner data are not used."""
         ranked = sorted(self.order, key=lambda c: (-round(float(self.strength[c]), 9), c))
         return np.unique(np.array([*self.order[:best_buys], *ranked[:strongest]], dtype=np.int64))
+
+    def per_yuan(self, value_cny: Floats, channel: Ints) -> Floats:
+        """Return each contact's value per yuan of the budget that it takes: who goes first when money is short.
+
+        Args:
+            value_cny: shape (rows,), value of each contact.
+            channel: shape (rows,), its channel.
+        """
+        return np.round(value_cny / np.maximum(self.budget_cny[channel], 1e-4), 9)
 
     def of_category(self, category: int) -> Ints:
         """Return the codes of the offers in `category`."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from cardarena.agents.base import BasePolicy, Dial
 from cardarena.agents.market import worth_offering
-from cardarena.simulator.contracts import Contacts, View
+from cardarena.simulator.contracts import Contacts, Floats, View
+from cardarena.simulator.play import BUDGET_DAYS
 
 
 class OracleMyopic(BasePolicy):
@@ -32,12 +33,10 @@ class OracleMyopic(BasePolicy):
     depth: ClassVar[int] = 1
 
     def decide(self, view: View) -> Contacts:
-        """Search offers times channels for everybody."""
-        market, price = self.market, self.dial * 100_000.0 + view.contact_price_mfen
-        best = np.full(view.n, -np.inf)
-        offer_of = np.zeros(view.n, dtype=np.int64)
-        channel_of = np.zeros(view.n, dtype=np.int64)
-        depth_of = np.zeros(view.n, dtype=np.int64)
+        """Search offers times channels for everybody; where money is short, a yuan gets a price too."""
+        market, price = self.market, max(0.0, self.dial + view.contact_price_mfen * 1e-5)
+        arms: list[tuple[int, int, int]] = []
+        values: list[Floats] = []
         for channel in market.channels(self.best_buys, self.strongest):
             minute = max(int(market.minute[channel]), view.minute)
             offers = worth_offering(market)
@@ -45,22 +44,43 @@ class OracleMyopic(BasePolicy):
                 ok = view.open_arms(offers, [channel], minute, depth)[:, :, 0]
                 for column, offer in enumerate(offers):
                     rows = np.flatnonzero(ok[:, column])
-                    if not rows.size:
-                        continue
-                    mfen = view.truth.expected_one_step_value(offer, channel, depth, minute, rows)
-                    value = np.round(mfen * 1e-5, 9)
-                    is_better = value > best[rows]
-                    better = rows[is_better]
-                    best[better], depth_of[better] = value[is_better], depth
-                    offer_of[better], channel_of[better] = offer, channel
-        rows = np.flatnonzero(best > max(price, 0.0) * 1e-5)
+                    if rows.size:
+                        mfen = view.truth.expected_one_step_value(offer, channel, depth, minute, rows)
+                        value = np.full(view.n, -np.inf)
+                        value[rows] = np.round(mfen * 1e-5, 9)
+                        arms.append((int(offer), int(channel), depth))
+                        values.append(value)
+        if not arms:
+            return self.request(view, np.zeros(0, dtype=np.int64), 0, 0)
+        value = np.stack(values, axis=1)
+        offer_of, channel_of, depth_of = (np.array(part, dtype=np.int64) for part in zip(*arms, strict=True))
+        cost = market.budget_cny[channel_of]
+        rate = self._yuan_price(value, cost, price, view.budget_left_mfen * 1e-5)
+        arm = (value - rate * cost).argmax(axis=1)
+        best = value[np.arange(view.n), arm]
+        rows = np.flatnonzero(best - rate * cost[arm] > price)
+        offer_of, channel_of, depth_of = offer_of[arm], channel_of[arm], depth_of[arm]
         return self.request(
             view,
             rows,
             offer_of[rows],
             channel_of[rows],
             wanted_depth=depth_of[rows],
-            priority=best[rows],
+            priority=market.per_yuan(best[rows], channel_of[rows]),
             reason="expected one-step value {value:.2f} CNY",
             value=best[rows],
         )
+
+    def _yuan_price(self, value: Floats, cost: Floats, price: float, left_cny: float) -> float:
+        """Return the lowest price of a yuan at which a week's share of the budget suffices; 0 without a budget."""
+        if left_cny < 0.0:
+            return 0.0
+        share = left_cny * self.every_days / BUDGET_DAYS
+        low, high = 0.0, 10_000.0
+        for _ in range(24):
+            rate = 0.5 * (low + high)
+            net = value - rate * cost
+            arm = net.argmax(axis=1)
+            wanted = net[np.arange(len(arm)), arm] > price
+            low, high = (rate, high) if cost[arm[wanted]].sum() > share else (low, rate)
+        return high

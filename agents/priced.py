@@ -50,7 +50,7 @@ class IncrementPolicy(LoggedPolicy):
             offer,
             channels[arm[rows] % len(channels)],
             wanted_depth=1,
-            priority=score[rows],
+            priority=market.per_yuan(score[rows], channels[arm[rows] % len(channels)]),
             candidates=offers,
             reason="need for {category} {need:.3f}; the contact should add {score:.2f} CNY (price {price:.2f})",
             category=np.array(CATEGORIES)[k],

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Days before day 0 from which the burn-in's decisions join the logged history.
 HISTORY_DAYS = 150
+#: A marketing budget is released in equal parts, one for so many days.
+BUDGET_DAYS = 30
 
 
 class Sink(Protocol):
@@ -101,7 +103,7 @@ class Play:
                 if decides and border == self.policy.decide_minute:
                     if self._wants_feedback and self._unread:
                         self._teach()
-                    self._decide(today, border, n - step)
+                    self._decide(today, border)
                     self._has_decided = True
             self._close()
             if self.on_day is not None:
@@ -151,15 +153,17 @@ class Play:
         self.policy.learn(make_feedback(rows, self.world.view_id, is_personal))
 
     def _budget_left(self) -> int:
-        """Return the budget less what contacts have cost and what those on their way are expected to cost."""
+        """Return the budget released so far, less what contacts have cost and what those on their way will cost."""
         if self.budget_mfen < 0:
             return -1
         state = self.world.state
+        months = (state.day - state.reset_day) // BUDGET_DAYS + 1
+        released = self.budget_mfen * min(months * BUDGET_DAYS, state.reset_days) // state.reset_days
         today = sum(marketing_cost_mfen(rows) for rows in self._events)
         committed = committed_mfen(state, self.world.rules)
-        return max(0, self.budget_mfen - state.spent_mfen - today - committed)
+        return max(0, released - state.spent_mfen - today - committed)
 
-    def _decide(self, today: np.ndarray, minute: int, days_left: int) -> None:
+    def _decide(self, today: np.ndarray, minute: int) -> None:
         """Let the policy decide on today's view, and admit what it asks for."""
         timing = self.world.timing
         started = perf_counter()
@@ -176,7 +180,9 @@ class Play:
         asked = self._admit(contacts, minute, "decide()")
         if left >= 0:
             state, step = self.world.state, int(self.world.rules.channels["cost_mfen"].max())
-            pace = left * max(1, self.policy.every_days) // max(1, days_left)
+            # The released money is to last to the end of its month.
+            days_left = BUDGET_DAYS - (state.day - state.reset_day) % BUDGET_DAYS
+            pace = left * min(days_left, max(1, self.policy.every_days)) // days_left
             state.price_mfen = next_price(state.price_mfen, max(1, step), asked, pace)
         timing["view"] += seen - started
         timing["decide"] += decided - seen

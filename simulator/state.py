@@ -11,7 +11,7 @@ from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES
 from cardarena.simulator.behaviour.events import AGENDA_SIZE
 from cardarena.simulator.rules import EVENT, PENDING
 
-_SCALARS = ("seed", "day", "spent_mfen", "price_mfen")
+_SCALARS = ("seed", "day", "spent_mfen", "price_mfen", "reset_day", "reset_days")
 
 
 @dataclass
@@ -32,6 +32,8 @@ class WorldState:
         unread: EVENT rows that the playing policy has not been told of yet.
         spent_mfen: marketing money spent since the playing policy was reset.
         price_mfen: the contact price that it sees.
+        reset_day: the day on which it was reset.
+        reset_days: the days that it was then given.
     """
 
     seed: int
@@ -47,6 +49,8 @@ class WorldState:
     unread: np.ndarray
     spent_mfen: int = 0
     price_mfen: int = 0
+    reset_day: int = 0
+    reset_days: int = 1
 
     @classmethod
     def fresh(cls, seed: int, day: int, people: np.ndarray, accounts: np.ndarray) -> "WorldState":

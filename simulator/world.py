@@ -228,10 +228,9 @@ class World:
             days: how many.
             sink: takes the rows; None throws them away.
             on_day: called with (days done, days in all).
-            budget_mfen: marketing budget of these days, or -1.
+            budget_mfen: marketing budget of the days since the reset, released month by month, or -1.
             recorder: collects the logged history.
-            reset: False lets the policy go on with what it knows: days played in two parts are the days played at once
-                (but for the pace of a budget, which counts the days of the call).
+            reset: False lets the policy go on with what it knows: days played in two parts are the days played at once.
 
         Raises:
             PolicyError: the policy returned contacts that make no sense.
@@ -247,6 +246,7 @@ class World:
         )
         if reset:
             self.state.spent_mfen = self.state.price_mfen = 0
+            self.state.reset_day, self.state.reset_days = self.state.day, days
             self.state.unread = self.state.unread[:0]
             # Whoever takes over takes the last one's placements down; what was sent arrives.
             placed = self.rules.channels["at_visit"][self.state.pending["channel"]] > 0
