@@ -1,13 +1,16 @@
 """The leaderboard as a table for a terminal."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+SILENT: Final = "silent"
+#: Fewer pairs say nothing of a probability: of three that all fall one way, it would read as certain.
+MIN_SEEDS: Final = 5
 _STATUS = {
     "below_line": "below the line",
     "unfinished": "unfinished",
@@ -30,13 +33,26 @@ def render_leaderboard(board: Mapping[str, Any]) -> Group:
             Text(f"  {row['scenario']} · {row['policy']} · seed {row['seed']}: {row['reason']}", style="red")
             for row in board["unfinished"][:10]
         ]
-    for names in board["same_logs"]:
-        parts.append(Text(f"{', '.join(names)} did the same: their logs are equal", style="yellow"))
+    parts += [Text(same_logs_sentence(names), style="yellow") for names in board["same_logs"]]
     sections = dict(board["scenarios"])
     if len(sections) != 1:
         sections = {f"all {len(sections)} scenarios": board["overall"]} | sections
     parts += [_table(name, section, board) for name, section in sections.items()]
     return Group(*parts)
+
+
+def same_logs_sentence(names: Sequence[str]) -> str:
+    """Say of policies whose logs are equal that they did the same, and what that means.
+
+    Example:
+        >>> same_logs_sentence(["blast", "silent"])
+        'blast, silent did the same, their logs are equal: no contact was sent by blast in the days played'
+    """
+    others = [name for name in names if name != SILENT]
+    what = "they sent the same contacts at the same minutes"
+    if SILENT in names:
+        what = f"no contact was sent by {', '.join(others)} in the days played"
+    return f"{', '.join(names)} did the same, their logs are equal: {what}"
 
 
 def _table(name: str, section: Mapping[str, Any], board: Mapping[str, Any]) -> Table:
@@ -79,7 +95,11 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         _number(versus.get("mean"), "+.2f"),
         _span(versus.get("low"), versus.get("high")),
         _p_value(versus.get("p_holm")),
-        _number(better.get("value"), ".2f"),
+        _number(better.get("value"), ".2f")
+        if versus.get("n", 0) >= MIN_SEEDS
+        else ""
+        if not better
+        else "n/a",
         _remark(row),
     ]
 

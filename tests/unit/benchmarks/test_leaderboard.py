@@ -266,6 +266,27 @@ def text(board: dict[str, Any]) -> str:
     return console.file.getvalue()
 
 
+def test_few_seeds_say_nothing_of_a_probability():
+    row = next(line for line in text(leaderboard(made(("calm",)), LIMITS)).splitlines() if " rfm " in line)
+    assert "n/a" in row
+    assert "1.00" not in row
+    runs = made(("calm",))
+    again = runs[runs["seed"] == 1].assign(seed=5)
+    row = next(
+        line
+        for line in text(leaderboard(pd.concat([runs, again], ignore_index=True), LIMITS)).splitlines()
+        if " rfm " in line
+    )
+    assert "n/a" not in row
+    assert "1.00" in row
+
+
+def test_equal_logs_are_explained():
+    runs = made(("calm",))
+    runs.loc[runs["policy"].isin(["blast", "silent"]), "log_digest"] = "same"
+    assert "no contact was sent by blast in the days played" in text(leaderboard(runs, LIMITS))
+
+
 def test_names_are_no_markup():
     runs = made(("calm",)).replace({"policy": {"rfm": "rfm[bold]"}})
     assert "rfm[bold]" in text(leaderboard(runs, LIMITS))
