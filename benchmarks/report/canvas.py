@@ -10,10 +10,12 @@ from functools import cache
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.text import Annotation
 
 from cardarena.benchmarks.report.labels import spread
 
@@ -43,6 +45,10 @@ SPARE = ("#0f7fa8", "#8f5a2b", "#b04a7a", "#4f7f3f", "#6a5acd", "#b5651d", "#2f6
 MARKERS = {"cold": "o", "logged": "s", "simulator": "^", "reference": "d", "privileged": "D"}
 
 LEADER = {"arrowstyle": "-", "lw": 0.6, "alpha": 0.6, "shrinkA": 0, "shrinkB": 1, "relpos": (0, 0.5)}
+
+#: A white rim about labels, so that no line strikes them through.
+HALO_PT = 4.0
+HALO = f"paint-order: stroke; stroke: #ffffff; stroke-width: {HALO_PT}px; stroke-linejoin: round"
 
 WIDTH_IN = 12.0
 PNG_DPI = 150
@@ -220,13 +226,29 @@ def label_ends(
         )
 
 
+def _haloed(figure: Figure) -> list[Annotation]:
+    """Return the labels of a figure, each named for its halo: what stands in a coloured cell is text, and has none."""
+    labels = [found for found in figure.findobj(Annotation) if isinstance(found, Annotation)]
+    for number, label in enumerate(labels):
+        label.set_gid(f"halo_{number}")
+    return labels
+
+
 def svg_of(drawing: Drawing) -> str:
     """Return a drawing as SVG text without metadata that changes from run to run."""
     buffer = io.StringIO()
+    _haloed(drawing.figure)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         drawing.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
+    # Matplotlib's path effects would turn letters into outlines; a stroke beneath the fill keeps them text.
+    text = re.sub(
+        r'<g id="halo_\d+">.*?</g>',
+        lambda found: found.group().replace('<text style="', f'<text style="{HALO}; '),
+        text,
+        flags=re.DOTALL,
+    )
     # Verdana has the same widths, for readers without DejaVu.
     text = text.replace("'DejaVu Sans'", "'DejaVu Sans', 'Verdana'")
     return text if text.endswith("\n") else text + "\n"
@@ -235,11 +257,16 @@ def svg_of(drawing: Drawing) -> str:
 def png_of(drawing: Drawing) -> bytes:
     """Return a drawing as PNG, 1,800 pixels wide: the size of a slide."""
     buffer = io.BytesIO()
+    labels = _haloed(drawing.figure)
+    for label in labels:
+        label.set_path_effects([patheffects.withStroke(linewidth=HALO_PT, foreground="white")])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         drawing.figure.savefig(
             buffer, format="png", dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 3}
         )
+    for label in labels:
+        label.set_path_effects([])
     return buffer.getvalue()
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from cardarena.benchmarks.storage import read_json, read_parquet
 from cardarena.simulator import names
-from cardarena.simulator.errors import ResultsError
+from cardarena.simulator.errors import CardArenaError, ResultsError
+from cardarena.simulator.scenario import load_scenario, scenario_digest, scenario_names
 
 LEVELS = {
     "age": names.AGE_BANDS,
@@ -82,6 +83,24 @@ class ArenaFolder:
         stated = self.scenario(scenario).get("limits")
         found = stated.items() if isinstance(stated, dict) else ()
         return {str(name): float(most) for name, most in found if isinstance(most, int | float)}
+
+    def budget(self, scenario: str) -> float | None:
+        """Return the marketing budget of a scenario's decision days, CNY a head; None without one, or where unknown.
+
+        The manifest need not say it: then a shipped scenario does, if its digest is that of the scenario that ran.
+        """
+        about = self.scenario(scenario)
+        stated, days = about.get("budget"), self.days(scenario)
+        if not isinstance(stated, dict):
+            try:
+                shipped = load_scenario(scenario) if scenario in scenario_names() else None
+            except CardArenaError:
+                shipped = None
+            if shipped is None or scenario_digest(shipped) != about.get("digest"):
+                return None
+            stated = shipped.budget.model_dump()
+        month = stated.get("cny_per_cardholder_per_30_days")
+        return float(month) * days / 30 if isinstance(month, int | float) and month > 0 and days else None
 
     def shocks(self, scenario: str) -> list[tuple[str, float, float, float]]:
         """Return label, first, median and last day of each shock of a scenario, over its seeds."""

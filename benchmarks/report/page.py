@@ -1,5 +1,6 @@
 """The page: figures drawn and written, sentences and tables gathered, all of it rendered into one file."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from cardarena.benchmarks.arena.state import area_of
+from cardarena.benchmarks.leaderboard_table import same_logs_sentence
 from cardarena.benchmarks.metrics import METRICS
 from cardarena.benchmarks.report import wording
 from cardarena.benchmarks.report.canvas import Drawing, colour_of, inline_svg, png_of, settings, svg_of
@@ -26,7 +29,7 @@ LEAGUE_ORDER = ("cold", "logged", "simulator", "reference", "privileged")
 COLUMNS = (
     ("marketing_complaints_expected", "Complaints", 2, False),
     ("opt_outs_expected", "Unsubscribes", 2, False),
-    ("permissions_kept", "Permissions kept", 0, True),
+    ("permissions_kept", "Permissions kept", 1, True),
     ("fatigue_mean", "Fatigue", 2, False),
     ("contacts_per_head_month", "Contacts", 1, False),
 )
@@ -148,7 +151,8 @@ def _content(arena: ArenaFolder, standings: Standings) -> dict[str, Any]:
         "n_failed_policies": len({one["policy"] for one in board["unfinished"]}),
         "is_publishable": bool(board["publishable"]),
         "incomplete": board["incomplete"],
-        "same_logs": [wording.listed(names) for names in board["same_logs"]],
+        "same_logs": [same_logs_sentence(names) for names in board["same_logs"]],
+        "budgets": _budgets(standings),
         "reasons": reasons,
         "burners": [(one.policy, text) for one in broken[:2] if (text := wording.why(one, base))],
         "leagues": _leagues(standings),
@@ -294,16 +298,70 @@ def _rules(arena: ArenaFolder, standings: Standings) -> dict[str, Any] | None:
         {
             "rule": rule.replace("_", " "),
             "says": law[rule].title if rule in law else "",
-            "law": law[rule].law.strip("-") if rule in law else "not stated",
-            "article": law[rule].article.strip("-") if rule in law else "",
+            "places": law_places(law[rule].law, law[rule].article) if rule in law else [("not stated", "")],
         }
         for rule in used
     ]
-    return {"rules": [rule.replace("_", " ") for rule in used], "rows": rows, "sources": sources}
+    recalled = any(article.endswith("*") for one in sources for _, article in one["places"])
+    return {
+        "recalled": recalled,
+        "rules": [rule.replace("_", " ") for rule in used],
+        "rows": rows,
+        "sources": sources,
+    }
+
+
+def law_places(law: str, article: str) -> list[tuple[str, str]]:
+    """Return each law with its article, an asterisk behind what was recalled and not checked.
+
+    Example:
+        >>> law_places("Consumer measures; Advertising Law", "29 or near (number recalled); 43, 62")
+        [('Consumer measures', 'Art. 29*'), ('Advertising Law', 'Art. 43, 62')]
+        >>> law_places("-", "-")
+        [("the bank's own, or a fact", '')]
+    """
+    laws, articles = ([part.strip() for part in text.split(";")] for text in (law, article))
+    if len(laws) != len(articles):
+        laws, articles = [law], [article]
+    return [
+        (one if one not in ("", "-") else "the bank's own, or a fact", _article(place))
+        for one, place in zip(laws, articles, strict=True)
+    ]
+
+
+def _article(text: str) -> str:
+    found = re.sub(r"\s*(or near)?\s*\([^)]*recalled[^)]*\)", "", text)
+    mark = "*" if found != text else ""
+    found = found.strip().strip("-")
+    return f"{'Art. ' if found[:1].isdigit() else ''}{found}{mark}"
+
+
+def _budgets(standings: Standings) -> list[str]:
+    """Return a line for each scenario with a budget: how much of it the first three and the status quo used."""
+    names = [one.policy for one in standings.ranked[:3]]
+    if REFERENCE not in names and standings.of(REFERENCE):
+        names.append(REFERENCE)
+    lines = []
+    for scenario in standings.arena.scenarios:
+        budget = standings.arena.budget(scenario)
+        used = [
+            (name, cost)
+            for name in names
+            if np.isfinite(cost := standings.mean("marketing_cost", scenario, name))
+        ]
+        if not budget or not used:
+            continue
+        blocked = standings.arena.cut("rule", "blocked", scenario)
+        stopped = None
+        if "budget" in blocked.columns:
+            counts = dict(zip(blocked.index, blocked["budget"].tolist(), strict=True))
+            stopped = [name for name, _ in used if counts.get(name, 0.0) > 0]
+        lines.append(wording.budget_sentence(standings.arena.title(scenario), budget, used, stopped))
+    return lines
 
 
 def _timing(arena: ArenaFolder) -> dict[str, Any] | None:
-    """Return mean seconds a run by stage and policy; worlds are prepared without one."""
+    """Return mean seconds a run by kind of work and policy; worlds are prepared without one."""
     timing = arena.timing
     if timing is None or timing.empty or not {"policy", "stage", "seconds"} <= set(timing.columns):
         return None
@@ -311,6 +369,8 @@ def _timing(arena: ArenaFolder) -> dict[str, Any] | None:
     if "dial" in named.columns:
         named = named[pd.to_numeric(named["dial"], errors="coerce").isna()]
     table = named.pivot_table(index="policy", columns="stage", values="seconds", aggfunc="mean", sort=True)
+    # Twenty stages are too wide for a page; they stand in `timing.parquet`.
+    table = table.T.groupby([_area(str(stage)) for stage in table.columns]).sum(min_count=1).T
     stages = [str(stage) for stage in table.columns]
     seconds = table.to_numpy(dtype=float)
     rows = [
@@ -322,6 +382,11 @@ def _timing(arena: ArenaFolder) -> dict[str, Any] | None:
         for name, line in zip(table.index, seconds.tolist(), strict=True)
     ]
     return {"stages": stages, "rows": rows}
+
+
+def _area(stage: str) -> str:
+    """Return the kind of work of a stage; a stage may go by the kind's own name."""
+    return stage if stage in ("decisions", "world", "writing", "metrics") else area_of(stage)
 
 
 def _provenance(arena: ArenaFolder) -> list[tuple[str, str]]:

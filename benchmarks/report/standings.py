@@ -121,9 +121,9 @@ class Standings:
             np.array(list(self.by_seed(self.metric, scenario, policy).values()), dtype=np.float64)
         )
 
-    def difference(self, scenario: str, policy: str, other: str) -> Estimate:
-        """Return the paired difference of the head metric in one scenario, over the seeds that both finished."""
-        mine, base = (self.by_seed(self.metric, scenario, name) for name in (policy, other))
+    def difference(self, scenario: str, policy: str, other: str, metric: str = "") -> Estimate:
+        """Return the paired difference of a metric, by default the head metric, in one scenario, over shared seeds."""
+        mine, base = (self.by_seed(metric or self.metric, scenario, name) for name in (policy, other))
         return interval(_paired(mine, base))
 
     def pairs(self, policy: str, other: str) -> Values:
@@ -145,6 +145,25 @@ class Standings:
         full = max((len(values) for values in per_seed.values()), default=0)
         means = [float(np.mean(values)) for _, values in sorted(per_seed.items()) if len(values) == full]
         return interval(np.array(means, dtype=np.float64))
+
+    def is_surely_ahead(self, policy: str, other: str, scenario: str | None = None) -> bool:
+        """Return whether the paired lead of `policy` over `other`, overall or in one scenario, leaves out zero."""
+        found = self.difference(scenario, policy, other) if scenario else self.overall(policy, other)
+        return found.is_clear and found.mean > 0
+
+    @property
+    def n_seeds(self) -> int:
+        """Seeds of the whole arena."""
+        return len(set(self.arena.runs["seed"]))
+
+    @cached_property
+    def tied(self) -> list[str]:
+        """The ranked policies that cannot be told apart from the first, in their order."""
+        return [
+            one.policy
+            for one in self.ranked[1:]
+            if not self.is_surely_ahead(self.ranked[0].policy, one.policy)
+        ]
 
     def detectable(self, scenario: str) -> float:
         """Return the smallest difference to the status quo that these seeds find in 80 of 100 cases, CNY per head."""

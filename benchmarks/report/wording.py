@@ -26,7 +26,7 @@ CLAUSES = (
     ),
     ("opt_outs_expected", "loses {} permissions per 1,000 holders and month ({})", 1, False, False),
     ("fatigue_mean", "leaves a mean fatigue of {} ({})", 2, False, False),
-    ("permissions_kept", "keeps {} of its permissions ({})", 0, True, True),
+    ("permissions_kept", "keeps {} of its permissions ({})", 1, True, True),
     ("click_rate", "has {} of its contacts clicked ({})", 1, True, True),
     ("real_share", "makes {} of its sales where none would have happened ({})", 0, True, True),
 )
@@ -104,6 +104,21 @@ def count(n: int, word: str) -> str:
     return f"{n:,} {word if n == 1 else plural}"
 
 
+def apart(standings: Standings, policy: str, other: str, scenario: str | None = None) -> str:
+    """Return what must be added to a claim that `policy` is ahead of `other`: nothing where that is sure."""
+    return "" if standings.is_surely_ahead(policy, other, scenario) else "within chance"
+
+
+def tie_of(standings: Standings) -> str:
+    """Return the names of those who share the first place as far as the seeds can tell; empty where one leads."""
+    if not standings.tied:
+        return ""
+    names = [standings.ranked[0].policy, *standings.tied]
+    if len(names) > 3:
+        names = [*names[:2], count(len(names) - 2, "other")]
+    return listed([name if len(name) <= 40 else name[:39] + "…" for name in names])
+
+
 def winner_sentence(standings: Standings) -> str:
     """Say who wins."""
     ranked = standings.ranked
@@ -116,12 +131,22 @@ def winner_sentence(standings: Standings) -> str:
             f"No ranked policy earns more than sending nothing; {first.policy} ({first.league} league) comes nearest, "
             f"with {money(first.inv.mean)} a head of incremental net value."
         )
-    lead = standings.overall(first.policy, ranked[1].policy) if len(ranked) > 1 else None
-    verb = "wins" if lead is None or lead.is_clear else "leads"
-    text = f"{first.policy} ({first.league} league) {verb}"
-    text += " the one scenario that ran" if n == 1 else f" over {n} scenarios"
-    text += f", with {money(first.inv.mean)} a head of incremental net value."
-    return text
+    where = "the one scenario that ran" if n == 1 else f"{n} scenarios"
+    value = f"{money(first.inv.mean)} a head of incremental net value"
+    if first.inv.n < 2:
+        return (
+            f"{first.policy} ({first.league} league) has the highest value in {where}, {value}: "
+            "one seed cannot tell it from chance."
+        )
+    if tie := tie_of(standings):
+        return (
+            f"{tie} cannot be told apart: {first.policy} ({first.league} league) is ahead "
+            f"{'in' if n == 1 else 'over'} {where}, within chance, "
+            f"with {value}."
+        )
+    beats = first.gain is None or not first.gain.n or first.gain.is_clear
+    text = f"{first.policy} ({first.league} league) wins {'' if n == 1 else 'over '}{where}, with {value}"
+    return text + ("." if beats else ", within chance of the status quo.")
 
 
 def leagues_sentence(standings: Standings) -> str:
@@ -129,19 +154,23 @@ def leagues_sentence(standings: Standings) -> str:
     ranked = standings.ranked
     if not ranked:
         return ""
-    others = [
-        f"{one.policy} leads the {one.league} league with {money(one.inv.mean)}"
-        for one in ranked
-        if one.rank == 1 and one.league != ranked[0].league
-    ]
+    others = []
+    for one in ranked:
+        if one.rank != 1 or one.league == ranked[0].league:
+            continue
+        text = f"{one.policy} leads the {one.league} league with {money(one.inv.mean)}"
+        second = next((other for other in ranked if other.league == one.league and other is not one), None)
+        if second and apart(standings, one.policy, second.policy):
+            text += f" (within chance of {second.policy})"
+        others.append(text)
     above = [
-        one.policy
+        one.policy + (f" ({chance})" if (chance := apart(standings, one.policy, ranked[0].policy)) else "")
         for one in standings.all
         if one.league == "reference" and one.keeps_limits and one.inv.mean > ranked[0].inv.mean
     ]
     text = f"{listed(others)}." if others else ""
     if above:
-        text += f" But the reference {listed(above)} earned more than the winner."
+        text += f" But the reference {listed(above)} earned more than the first."
     return text.strip()
 
 
@@ -152,14 +181,18 @@ def margin_sentence(standings: Standings) -> str:
     first, parts = standings.ranked[0], []
     if first.gain is not None and first.gain.n:
         text = f"{money(first.gain.mean, sign=True)} a head over the status quo"
-        parts.append(text + (f" (95 % interval {span(first.gain)})" if first.gain.has_interval else ""))
+        if first.gain.has_interval:
+            chance = "" if first.gain.is_clear else "; within chance"
+            text += f" (95 % interval {span(first.gain)}{chance})"
+        parts.append(text)
     elif first.policy == REFERENCE:
         parts.append("It is the status quo itself: nothing else beat what banks do today")
     if len(standings.ranked) > 1:
         second = standings.ranked[1]
         lead = standings.overall(first.policy, second.policy)
         if lead.n:
-            parts.append(f"{money(lead.mean, sign=True)} over the runner-up, {second.policy}")
+            chance = "" if lead.is_clear else " (within chance)"
+            parts.append(f"{money(lead.mean, sign=True)} over the runner-up, {second.policy}{chance}")
     oracle = standings.oracle
     if oracle and oracle.inv.mean > 0 and first.inv.mean > 0:
         part = share(first.inv.mean / oracle.inv.mean)
@@ -266,6 +299,31 @@ def why(one: Standing, base: Standing | None) -> str:
         return ""
     text = f"{listed(chosen)}{', though it ' if chosen and but else ''}{listed(but)}."
     return text.replace("(", "(status quo ", 1)
+
+
+def budget_sentence(
+    title: str, budget: float, used: Sequence[tuple[str, float]], stopped: Sequence[str] | None
+) -> str:
+    """Say how much of a scenario's budget each policy used, and whether the budget bound anybody.
+
+    Args:
+        title: the scenario's.
+        budget: CNY a head over the decision days.
+        used: policies and their marketing cost, CNY a head.
+        stopped: those of them whose contacts the budget stopped; None where that was not recorded.
+
+    Example:
+        >>> budget_sentence("Tight", 0.5, [("a", 0.25), ("b", 0.1)], [])
+        'Tight, a budget of CNY 0.5 a head: a used 50.0 %, b 20.0 %. It did not bind: it stopped none of their contacts.'
+    """
+    parts = [
+        f"{name} {'used ' if i == 0 else ''}{share(cost / budget, 1)}" for i, (name, cost) in enumerate(used)
+    ]
+    text = f"{title}, a budget of CNY {budget:.3g} a head: {', '.join(parts)}."
+    if stopped:
+        return text + f" It stopped contacts of {listed(stopped)}."
+    spent = any(cost >= 0.995 * budget for _, cost in used)
+    return text if spent or stopped is None else text + " It did not bind: it stopped none of their contacts."
 
 
 def unbroken(text: str) -> str:

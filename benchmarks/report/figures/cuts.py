@@ -17,7 +17,7 @@ from cardarena.benchmarks.report.canvas import (
     shorten,
 )
 from cardarena.benchmarks.report.standings import REFERENCE, SILENT, Standings
-from cardarena.benchmarks.report.wording import money, number, share
+from cardarena.benchmarks.report.wording import count, money, number, share
 
 FUNNEL = ("intended", "accepted", "delivered", "noticed", "clicked", "purchased")
 CHANNEL_COLOURS = {
@@ -46,6 +46,8 @@ FAIRNESS = (
     ("city_tier", "City tier"),
     ("income", "Household income, CNY"),
 )
+#: Cuts have no intervals; on fewer seeds their titles name no first and no last.
+FEW_SEEDS = 3
 _DIVERGING = LinearSegmentedColormap.from_list(
     "value", ["#b5543c", "#f1d5c9", "#fbfaf7", "#c3dbe8", "#1f6f9e"]
 )
@@ -131,6 +133,8 @@ def draw_segments(standings: Standings) -> Drawing | None:
         f"{shorten(order[0])} earns most in segment {most} ({money(best[most])} a head), "
         f"least in {least} ({money(best[least])})"
     )
+    if standings.n_seeds < FEW_SEEDS:
+        title = f"Value by segment: {count(standings.n_seeds, 'seed')}, so that segments differ within chance"
     height = 1.35 + 0.34 * (len(order) + 1) + 0.2
     figure, bottom, top = canvas(
         title, "Incremental net value by privacy segment, CNY per head; mean of all scenarios", height
@@ -219,7 +223,7 @@ def draw_fairness(standings: Standings) -> Drawing | None:
             gaps += [(v, _group(label, level)) for level, v in ratio.items() if np.isfinite(v)]
     title = "Who gets the value and who gets the contacts"
     # Where a group loses, shares of the value mean nothing to a reader.
-    if gaps and min(gaps)[0] >= 0:
+    if gaps and min(gaps)[0] >= 0 and standings.n_seeds >= FEW_SEEDS:
         low, high = min(gaps), max(gaps)
         title = (
             f"{shorten(best)}: value leans to {high[1]}, {number(high[0], 2)} of parity, "

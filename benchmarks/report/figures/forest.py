@@ -21,7 +21,7 @@ from cardarena.benchmarks.report.canvas import (
 )
 from cardarena.benchmarks.report.labels import spread
 from cardarena.benchmarks.report.standings import REFERENCE, SILENT, Standing, Standings
-from cardarena.benchmarks.report.wording import money
+from cardarena.benchmarks.report.wording import money, tie_of
 
 
 def draw(standings: Standings) -> Drawing | None:
@@ -101,7 +101,12 @@ def draw(standings: Standings) -> Drawing | None:
         "inv_by_scenario",
         _title(standings, rows),
         "Each mark is a policy's mean over seeds. Where a bar leaves out the status-quo line, the difference is surer "
-        "than chance. Policies beneath the line broke a limit of at least one scenario and have no rank.",
+        "than chance."
+        + (
+            " Policies beneath the black line broke a limit of at least one scenario and have no rank."
+            if below
+            else ""
+        ),
         figure,
     )
 
@@ -114,10 +119,21 @@ def _title(standings: Standings, rows: list[Standing]) -> str:
     if not standings.ranked:
         return "No policy finished within the limits"
     first = standings.ranked[0]
+    name = shorten(first.policy)
+    if first.inv.n < 2 and len(rows) > 1:
+        return f"{name} has the highest value, {money(first.inv.mean)} a head; one seed cannot tell it from chance"
+    if standings.tied:
+        second = standings.ranked[1]
+        values = [f"{money(first.inv.mean)} and {money(second.inv.mean)} a head"]
+        if len(standings.tied) > 1:
+            values = [f"{money(first.inv.mean)} a head for {name}"]
+        return f"{tie_of(standings)} cannot be told apart: {values[0]}"
     if first.gain is None or not first.gain.n:
-        return f"{shorten(first.policy)} earns {money(first.inv.mean)} a head" + (
+        return f"{name} earns {money(first.inv.mean)} a head" + (
             f", the most of {len(rows)} policies" if len(rows) > 1 else ""
         )
+    if not first.gain.is_clear:
+        return f"{name} is ahead of the status quo by {money(first.gain.mean)} a head, within chance"
     wins = sum(
         max(
             (standings.mean(standings.metric, scenario, one.policy), one.policy)
@@ -130,13 +146,23 @@ def _title(standings: Standings, rows: list[Standing]) -> str:
     n = len(standings.arena.scenarios)
     where = (
         "and leads everywhere"
-        if wins == n and n > 1
+        if wins == n and n > 1 and first.inv.n > 2 and _leads_surely(standings)
         else f"and leads in {wins} of {n} scenarios"
         if n > 1
         else ""
     )
     return (
         f"{shorten(first.policy)} earns {money(first.gain.mean)} a head over the status quo {where}".strip()
+    )
+
+
+def _leads_surely(standings: Standings) -> bool:
+    """Return whether the first is surely ahead of every other ranked policy in every scenario."""
+    first = standings.ranked[0].policy
+    return all(
+        standings.is_surely_ahead(first, one.policy, scenario)
+        for scenario in standings.arena.scenarios
+        for one in standings.ranked[1:]
     )
 
 

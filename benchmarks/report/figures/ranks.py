@@ -113,9 +113,24 @@ def _title(standings: Standings, names: list[str], places: np.ndarray, counted: 
     if not firsts:
         return "No policy finished within the limits"
     order = sorted(firsts, key=lambda name: (-firsts[name], name))
+    sure = _sure(standings, names, counted)
     if n == 1:
-        return f"{shorten(order[0])} comes first"
+        return f"{shorten(order[0])} {'comes first' if sure else 'is ahead, within chance'}"
+    many = "both" if n == 2 else f"all {n}"
     if len(order) == 1:
-        return f"{shorten(order[0])} comes first in {'both' if n == 2 else f'all {n}'} scenarios"
-    leads = listed([f"{shorten(name)} leads {firsts[name]}" for name in order[:3]])
-    return f"The first place changes hands: {leads} of {n}"
+        if sure == n:
+            return f"{shorten(order[0])} comes first in {many} scenarios"
+        return (
+            f"{shorten(order[0])} is ahead in {many} scenarios, in {sure or 'none'} of them surer than chance"
+        )
+    leads = listed([f"{shorten(name)} is ahead in {firsts[name]}" for name in order[:3]])
+    return f"The first place changes hands: {leads} of {n}, in {sure or 'none'} of them surer than chance"
+
+
+def _sure(standings: Standings, names: list[str], counted: np.ndarray) -> int:
+    """Return in how many scenarios the best is surely ahead of the second."""
+    found = 0
+    for j, scenario in enumerate(standings.arena.scenarios):
+        order = [i for i in np.argsort(-counted[:, j], kind="stable") if np.isfinite(counted[i, j])]
+        found += len(order) > 1 and standings.is_surely_ahead(names[order[0]], names[order[1]], scenario)
+    return found

@@ -21,7 +21,7 @@ from cardarena.benchmarks.report.canvas import (
     shorten,
 )
 from cardarena.benchmarks.report.standings import SILENT, Standings
-from cardarena.benchmarks.report.wording import money, share
+from cardarena.benchmarks.report.wording import count, money, share
 
 #: More points than this cannot be told apart at a slide's width.
 MAX_POINTS = 140
@@ -193,13 +193,17 @@ def _value_title(standings: Standings, lines: pd.DataFrame, scenario: str) -> st
         lost = (before - lines.iloc[-1]).drop(labels=[SILENT], errors="ignore")
         if not lost.empty and float(lost.max()) > 0.5:
             burner = str(lost.idxmax())
+            few = f" (mean of {count(standings.n_seeds, 'seed')})" if standings.n_seeds < 3 else ""
             return (
                 f"{shorten(burner)} gives back {money(float(lost.max()))} a head after day {days}: "
-                "the price of goodwill burnt"
+                f"the price of goodwill burnt{few}"
             )
     if standings.ranked and standings.ranked[0].policy in lines.columns:
         best = standings.ranked[0].policy
-        return f"{shorten(best)} ends at {money(float(lines[best].iloc[-1]))} a head"
+        text = f"{shorten(best)} ends at {money(float(lines[best].iloc[-1]))} a head"
+        rivals = [one.policy for one in standings.ranked[1:]]
+        close = [name for name in rivals if not standings.is_surely_ahead(best, name, scenario)]
+        return f"{text}, within chance of {shorten(close[0])}" if close else text
     return "Incremental net value over time"
 
 
@@ -213,4 +217,6 @@ def _fatigue_title(standings: Standings, lines: pd.DataFrame, scenario: str) -> 
     if worst == best or mean[best] <= 0:
         return "Fatigue over time"
     less = 1 - float(mean[best]) / float(mean[worst])
-    return f"{shorten(best)} tires people {share(less)} less than {shorten(worst)}"
+    gap = standings.difference(scenario, best, worst, "fatigue_mean")
+    chance = "" if gap.is_clear else ", within chance"
+    return f"{shorten(best)} tires people {share(less)} less than {shorten(worst)}{chance}"

@@ -29,6 +29,11 @@ PANELS = (
 )
 
 
+#: The least that the axes span: where all did nothing there is nothing to enlarge.
+LEAST_HARM = 0.05
+LEAST_VALUE = 0.5
+
+
 def draw(standings: Standings) -> Drawing | None:
     """Draw value against complaints and against opt-outs in the scenario that has the dials."""
     runs = standings.arena.runs
@@ -44,7 +49,7 @@ def draw(standings: Standings) -> Drawing | None:
         return None
 
     height = 6.75
-    title = _title(standings, points, panels[0][0])
+    title = _title(standings, points, panels[0][0], scenario)
     what = "curves run over each policy's dial" if len(dialled) else "no dial was swept in this arena"
     figure, bottom, top = canvas(
         title,
@@ -84,7 +89,7 @@ def _points(standings: Standings, runs: pd.DataFrame, metrics: list[str]) -> pd.
     return frame[np.isfinite(frame[standings.metric])] if len(frame) else frame
 
 
-def _title(standings: Standings, points: pd.DataFrame, harm: str) -> str:
+def _title(standings: Standings, points: pd.DataFrame, harm: str, scenario: str) -> str:
     default = points[points["dial"].isna()]
     harms = dict(zip(default["policy"], default[harm].tolist(), strict=True))
     values = dict(zip(default["policy"], default[standings.metric].tolist(), strict=True))
@@ -92,31 +97,31 @@ def _title(standings: Standings, points: pd.DataFrame, harm: str) -> str:
     best = standings.ranked[0].policy if standings.ranked else None
     if best and worst and best != worst and harms.get(best, 0.0) > 0:
         times, less = harms[worst] / harms[best], values[best] - values[worst]
-        if times > 1.2 and less > 0:
-            return (
-                f"{shorten(worst)} draws {number(times)} times the complaints of {shorten(best)} "
-                f"and earns {money(less)} a head less"
-            )
+        if times > 1.2 and less > 0 and standings.difference(scenario, worst, best, harm).is_clear:
+            text = f"{shorten(worst)} draws {number(times)} times the complaints of {shorten(best)}"
+            if standings.is_surely_ahead(best, worst, scenario):
+                return f"{text} and earns {money(less)} a head less"
+            return f"{text}; what they earn cannot be told apart"
     return "What each policy's value costs in complaints and unsubscribes"
 
 
 def _panel(axes: Axes, standings: Standings, points: pd.DataFrame, harm: str, scenario: str) -> None:
     value = standings.metric
     known = points[np.isfinite(points[harm])]
-    x, y = known[harm].to_numpy(), known[value].to_numpy()
+    x = known[harm].to_numpy()
     if x.size == 0:
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=SOFT)
         return
     # The far ends of some dials lie beyond anything a bank would do; the curves run out of the picture there.
     ranked = known["dial"].isna().to_numpy()
-    right = 1.12 * max(float(x[ranked].max()) if ranked.any() else float(x.max()), 1e-9)
-    if x.min() >= 0 and right > 4 * max(float(np.median(x)), 1e-9):
+    shown_x = x[ranked] if ranked.any() else x
+    right = 1.12 * max(float(shown_x.max()), LEAST_HARM)
+    if x.min() >= 0 and right > 4 * max(float(np.median(x)), LEAST_HARM):
         axes.set_xscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
         axes.set_xlabel(axes.get_xlabel() + "; square-root scale")
     axes.set_xlim(0 if x.min() >= 0 else x.min() * 1.05, right)
-    high = float(y.max())
-    low = max(float(y[ranked].min() if ranked.any() else y.min()), -0.8 * abs(high))
-    axes.set_ylim(min(low, 0) - 0.08 * (high - low + 1e-9), high + 0.1 * (high - low + 1e-9))
+    low, high = _heights(standings, known)
+    axes.set_ylim(low - 0.08 * (high - low), high + 0.1 * (high - low))
     _frontier(axes, standings, known, harm)
     limit = standings.arena.limits(scenario).get(harm)
     if limit is not None and limit <= axes.get_xlim()[1]:
@@ -149,6 +154,32 @@ def _panel(axes: Axes, standings: Standings, points: pd.DataFrame, harm: str, sc
             anchors.append((policy, row[harm], row[value]))
     anchors.sort(key=lambda one: (one[0] not in strong, one[0]))
     _names(axes, anchors, obstacles, standings)
+    _beneath(axes, [one for one in anchors if one[2] < axes.get_ylim()[0]], standings)
+
+
+def _heights(standings: Standings, known: pd.DataFrame) -> tuple[float, float]:
+    """Return the lowest and highest value that the picture shows: every contender's, and 0."""
+    value = known[standings.metric].to_numpy(dtype=float)
+    default = known["dial"].isna().to_numpy()
+    fair = {one.policy for one in standings.ranked}
+    contends = value[default & known["policy"].isin(fair).to_numpy()]
+    shown = value[default] if default.any() else value
+    high = max(float(value.max()), 0.0)
+    # Burners must not press the contenders together: what lies deeper is written at the lower edge.
+    least = min(float(contends.min()) if contends.size else float(shown.min()), -0.8 * high)
+    low = min(max(float(shown.min()), least), 0.0)
+    lack = max(LEAST_VALUE - (high - low), 0.0)
+    return low - lack / 2, high + lack / 2
+
+
+def _beneath(axes: Axes, below: list[tuple[str, float, float]], standings: Standings) -> None:
+    """Write the policies that lie beneath the picture at its lower edge, each with its value."""
+    for i, (name, _, y) in enumerate(sorted(below, key=lambda one: -one[2])):
+        axes.annotate(
+            f"▾ {shorten(name, 18)} {number(y)}", (1, 0), xycoords="axes fraction",
+            xytext=(-4, 6 + 13 * i), textcoords="offset points", ha="right", va="bottom", fontsize=9.5,
+            color=colour_of(name, standings.arena.policies), zorder=6,
+        )  # fmt: skip
 
 
 def _mark(axes: Axes, row: dict[str, Any], value: str, harm: str, colour: str, marker: str, z: int) -> None:

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from cardarena.benchmarks.report import write_report
+from cardarena.benchmarks.report.page import law_places
+from cardarena.simulator.bank.economics import load_rules
 from cardarena.simulator.errors import ResultsError
 
 SMALL = ("silent", "status_quo", "blast", "uplift", "thompson", "oracle_myopic")
@@ -162,6 +164,92 @@ def test_one_seed_has_no_intervals(tmp_path: Path, write_arena_folder: Callable[
 def test_one_policy_in_one_scenario(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
     write_arena_folder(tmp_path, scenarios=("cold_start",), policies=("uplift",), n_seeds=2, every_days=30)
     assert "uplift (logged league) wins the one scenario that ran" in _page_of(tmp_path)
+
+
+def _only(folder: Path, **values: float) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["scenarios"]["baseline"]["budget"] = {"cny_per_cardholder_per_30_days": values.pop("budget")}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    runs = pd.read_parquet(folder / "runs.parquet")
+    for policy, cost in values.items():
+        runs.loc[(runs["policy"] == policy) & (runs["metric"] == "marketing_cost"), "value"] = cost
+    runs.to_parquet(folder / "runs.parquet", index=False)
+
+
+def test_how_much_of_a_budget_was_used_is_said(
+    tmp_path: Path, write_arena_folder: Callable[..., Path]
+) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, every_days=30)
+    assert "Budget." not in _page_of(tmp_path)
+    _only(tmp_path, budget=1.0, uplift=2.4, thompson=0.3, status_quo=1.5)
+    text = " ".join(_Tags(_page_of(tmp_path)).text.split())
+    assert "a budget of CNY 3 a head: uplift used 80.0 %, thompson 10.0 %, status_quo 50.0 %." in text
+    assert "It stopped contacts of uplift, thompson and status_quo." in text
+    cuts = pd.read_parquet(tmp_path / "breakdown.parquet")
+    cuts.loc[cuts["level"] == "budget", "value"] = 0.0
+    cuts.to_parquet(tmp_path / "breakdown.parquet", index=False)
+    assert "It did not bind: it stopped none" in _page_of(tmp_path)
+
+
+def test_a_shipped_scenario_lends_its_budget_where_it_is_the_one_that_ran(
+    tmp_path: Path, write_arena_folder: Callable[..., Path]
+) -> None:
+    from cardarena.benchmarks.report.folder import read_folder
+    from cardarena.simulator.scenario import load_scenario, scenario_digest
+
+    write_arena_folder(tmp_path, scenarios=("tight_budget",), policies=SMALL, n_seeds=1, every_days=90)
+    assert read_folder(tmp_path).budget("tight_budget") is None
+    scenario = load_scenario("tight_budget")
+    _change(tmp_path, lambda text: text.replace("0" * 16, scenario_digest(scenario)))
+    month = scenario.budget.cny_per_cardholder_per_30_days
+    assert month is not None
+    assert read_folder(tmp_path).budget("tight_budget") == pytest.approx(3 * month)  # the fake's 90 days
+
+
+def test_an_article_cell_holds_an_article_and_a_mark(small: Path) -> None:
+    page = _page(small)
+    assert "recalled)" not in page
+    assert '<td class="text">Art. 43, 62</td>' in page or "recalled, not checked" not in page
+    for law in load_rules().values():
+        for _, article in law_places(law.law, law.article):
+            assert "recalled" not in article
+            assert "near" not in article
+    assert law_places("A; B", "29 or near (number recalled); 43") == [("A", "Art. 29*"), ("B", "Art. 43")]
+
+
+def test_equal_logs_are_explained(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, every_days=30)
+    runs = pd.read_parquet(tmp_path / "runs.parquet")
+    runs.loc[runs["policy"].isin(["blast", "silent"]), "log_digest"] = "same"
+    runs.to_parquet(tmp_path / "runs.parquet", index=False)
+    assert "no contact was sent by blast in the days played." in _page_of(tmp_path)
+
+
+def test_time_is_shown_by_kind_of_work(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:
+    write_arena_folder(tmp_path, scenarios=("baseline",), policies=SMALL, n_seeds=2, every_days=30)
+    timing = pd.read_parquet(tmp_path / "timing.parquet")
+    many = [timing.assign(stage=f"stage_{i}") for i in range(20)]
+    pd.concat([timing, *many, timing.assign(stage="view")]).to_parquet(
+        tmp_path / "timing.parquet", index=False
+    )
+    table = _page_of(tmp_path).partition('<section id="timing">')[2].partition("</thead>")[0]
+    heads = re.findall("<th(?: [^>]*)?>(.*?)</th>", table)
+    assert heads == ["Seconds a run, mean", "decisions", "other", "world", "writing", "total"]
+
+
+def test_labels_have_a_white_rim_and_stay_text(small: Path) -> None:
+    svg = (small / "figures" / "value_against_harm.svg").read_text(encoding="utf-8")
+    assert re.search(r"paint-order: stroke; stroke: #ffffff[^>]*>uplift</text>", svg)
+
+
+def test_the_line_is_spoken_of_only_where_it_is_drawn(
+    small: Path, tmp_path: Path, write_arena_folder: Callable[..., Path]
+) -> None:
+    assert "beneath the black line" in _page(small)
+    write_arena_folder(
+        tmp_path, scenarios=("baseline",), policies=("silent", "uplift"), n_seeds=2, every_days=30
+    )
+    assert "beneath the" not in _page_of(tmp_path).partition('<section id="time">')[0]
 
 
 def test_nobody_finished(tmp_path: Path, write_arena_folder: Callable[..., Path]) -> None:

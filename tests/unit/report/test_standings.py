@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cardarena.benchmarks.report import wording
+from cardarena.benchmarks.report.figures import forest, ranks, timeline, tradeoff
 from cardarena.benchmarks.report.folder import read_folder
 from cardarena.benchmarks.report.standings import Standings
 
@@ -70,8 +71,86 @@ def test_a_tie_is_called_a_tie(folder: Path) -> None:
     _set(folder, "linucb", [12.0, 12.1, 11.0])
     _set(folder, "rfm", [1.0, 1.0, 1.0])
     standings = Standings(read_folder(folder))
-    assert "leads" in wording.winner_sentence(standings)
+    said = wording.winner_sentence(standings)
+    assert said.startswith(
+        "uplift and linucb cannot be told apart: uplift (logged league) is ahead over 2 scenarios"
+    )
+    assert "within chance" in said
+    assert "within chance of the status quo" not in said
+    assert standings.tied == ["linucb"]
     assert "within chance: call it a tie" in wording.certainty_sentence(standings)
+
+
+def test_a_lead_over_the_runner_up_is_no_lead_over_a_status_quo_that_swings(folder: Path) -> None:
+    _set(folder, "uplift", [10.0, 12.0, 14.0])
+    _set(folder, "linucb", [1.0, 3.1, 5.0])
+    _set(folder, "rfm", [1.0, 1.0, 1.0])
+    _set(folder, "status_quo", [-40.0, 11.0, 60.0])
+    assert wording.winner_sentence(Standings(read_folder(folder))).endswith(
+        ", within chance of the status quo."
+    )
+    _set(folder, "status_quo", [1.0, 3.0, 5.0])
+    assert "uplift (logged league) wins over 2 scenarios" in wording.winner_sentence(
+        Standings(read_folder(folder))
+    )
+
+
+@pytest.mark.parametrize("name", ["forest", "ranks", "timeline"])
+def test_no_title_claims_what_is_within_chance(folder: Path, name: str) -> None:
+    def title() -> str:
+        standings = Standings(read_folder(folder))
+        if name == "timeline":
+            found = timeline.draw_value(standings, "baseline")
+        else:
+            found = {"forest": forest, "ranks": ranks}[name].draw(standings)
+        assert found is not None
+        return found.title
+
+    for policy in ("linucb", "rfm"):
+        _set(folder, policy, [1.0, 1.0, 1.0])
+    _set(folder, "status_quo", [0.0, 0.1, 0.0])
+    _set(folder, "uplift", [10.0, 10.1, 10.2])
+    claims = {"forest": "leads everywhere", "ranks": "comes first in both", "timeline": "gives back"}
+    assert claims[name] in title()
+    _set(folder, "linucb", [30.0, 10.0, -10.0])
+    hedges = {
+        "forest": "cannot be told apart",
+        "ranks": "in none of them surer than chance",
+        "timeline": "gives back",
+    }
+    assert hedges[name] in title()
+    runs = pd.read_parquet(folder / "runs.parquet")
+    runs[runs["seed"] == 1].to_parquet(folder / "runs.parquet", index=False)
+    hedges |= {"forest": "one seed cannot tell it from chance", "timeline": "(mean of 1 seed)"}
+    assert hedges[name] in title()
+
+
+def test_where_all_did_nothing_the_axes_still_span_something(folder: Path) -> None:
+    runs = pd.read_parquet(folder / "runs.parquet")
+    runs.loc[
+        runs["metric"].isin(["inv_expected", "marketing_complaints_expected", "opt_outs_expected"]), "value"
+    ] = 0.0
+    runs.to_parquet(folder / "runs.parquet", index=False)
+    found = tradeoff.draw(Standings(read_folder(folder)))
+    assert found is not None
+    for axes in found.figure.axes:
+        assert axes.get_ylim()[1] - axes.get_ylim()[0] >= tradeoff.LEAST_VALUE
+        assert axes.get_xlim()[1] >= tradeoff.LEAST_HARM
+
+
+def test_a_leader_at_zero_leaves_everybody_in_the_picture(folder: Path) -> None:
+    for i, policy in enumerate(("uplift", "rfm", "linucb", "status_quo", "oracle_myopic", "blast")):
+        _set(folder, policy, [-7.0 * i] * 3)
+    runs = pd.read_parquet(folder / "runs.parquet")
+    runs[runs["dial"].isna()].to_parquet(folder / "runs.parquet", index=False)
+    found = tradeoff.draw(Standings(read_folder(folder)))
+    assert found is not None
+    low, high = found.figure.axes[0].get_ylim()
+    written = {text.get_text() for text in found.figure.axes[0].texts}
+    assert low < -14.0
+    assert high > 0.0
+    # Beneath the contenders are the references and who broke a limit: written at the edge.
+    assert {"▾ status_quo −21.0", "▾ oracle_myopic −28.0", "▾ blast −35.0"} <= written
 
 
 def test_an_unfinished_run_costs_the_rank(folder: Path) -> None:
