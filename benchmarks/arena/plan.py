@@ -12,8 +12,8 @@ from cardarena.benchmarks.storage import safe_name
 from cardarena.simulator.contracts import LEAGUES
 from cardarena.simulator.errors import CardArenaError, PolicyError, UnknownNameError
 
-#: Seeds per dial value of a curve: enough to see its shape, few enough not to dominate the arena.
-CURVE_SEEDS: Final = 2
+#: Seeds of the arena for each seed of a curve: enough to see its shape, few enough not to dominate the arena.
+SEEDS_PER_CURVE_SEED: Final = 4
 REAL_RUNNER: Final = "cardarena.benchmarks.arena.runner:ArenaRunner"
 
 
@@ -123,12 +123,17 @@ class Plan:
         """Return the worlds, the first scenario's first."""
         return [(scenario.label, seed) for scenario in self.scenarios for seed in range(1, self.n_seeds + 1)]
 
+    @property
+    def curve_seeds(self) -> int:
+        """How many seeds each dial value is played with: a quarter of all, at least one."""
+        return -(-self.n_seeds // SEEDS_PER_CURVE_SEED)
+
     def runs(self) -> Iterator[Task]:
         """Yield every run, world by world; within a world the policies in order, then the curves."""
         for scenario, seed in self.groups():
             for policy in self.policies:
                 yield Task(scenario, seed, policy.label)
-            if self.curves and scenario == self.scenarios[0].label and seed <= CURVE_SEEDS:
+            if self.curves and scenario == self.scenarios[0].label and seed <= self.curve_seeds:
                 for policy in self.policies:
                     for dial in policy.dials:
                         yield Task(scenario, seed, policy.label, dial)
@@ -246,4 +251,4 @@ def known(kind: str, name: str, names: list[str]) -> str:
     return name
 
 
-__all__ = ["CURVE_SEEDS", "REAL_RUNNER", "Entry", "Plan", "Task", "known", "policy_file"]
+__all__ = ["REAL_RUNNER", "SEEDS_PER_CURVE_SEED", "Entry", "Plan", "Task", "known", "policy_file"]
