@@ -267,5 +267,5 @@ def test_runs_are_in_canonical_order_and_hold_no_timing(tmp_path: Path) -> None:
     timing = pd.read_parquet(tmp_path / "timing.parquet")
     assert set(timing["stage"]) == {"burn_in", "decide", "kernel", "log"}
     state = arena_status(tmp_path)
-    seconds = {"world": 4 * 0.5 + 12 * 0.125, "decisions": 12 * 0.25, "writing": 12 * 0.0625}
+    seconds = {"world": 4 * 0.5 + 10 * 0.125, "decisions": 10 * 0.25, "writing": 10 * 0.0625}
     assert state["area_seconds"] == pytest.approx(seconds)
