@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _DAYS_PER_MONTH: Final = 30.4
 _BLOCK: Final = 1024
-_VIEW_ORDER: Final = 3
 
 
 def world_key(seed: int) -> int:
@@ -235,7 +234,7 @@ def make_accounts(traits: np.ndarray, scenario: "Scenario", key: int) -> np.ndar
 @njit(cache=True)
 def _view_keys(seed, ids, out):
     for j in range(ids.size):
-        u, _, _, _ = draw(seed, ids[j], 0, 0, _VIEW_ORDER, 0, 0, 0, 0, 0)
+        u, _, _, _ = draw(seed, ids[j], 0, 0, randomness.VIEW_ORDER, 0, 0, 0, 0, 0)
         out[j] = u
 
 

@@ -24,36 +24,27 @@ _LOW: Final = np.uint64(0xFFFFFFFF)
 
 # Domains: who the subject is.
 CARDHOLDER: Final = 0
-BANK: Final = 1
 SCENARIO: Final = 2
-POLICY: Final = 3
 
 # Purposes. Append only: a number once used keeps its meaning for ever.
 POPULATION_TRAIT: Final = 1  # population: `channel` = block of four normals, see population/generate.py
 IDENTITY: Final = 2
 VIEW_ORDER: Final = 3
-POLICY_SEED: Final = 4
 START_DATE: Final = 5
 SHOCK_DAY: Final = 6
 PLAN_COUNT: Final = 10
 PLAN_VISIT: Final = 11
 TRANSACTION: Final = 12
-TICKET: Final = 13
 NEED_SPELL: Final = 14
 PURCHASE: Final = 15
 PURCHASE_AMOUNT: Final = 16
 PRECURSOR: Final = 17
-DELIVERY: Final = 20
-NOTICE: Final = 21
+DELIVERY: Final = 20  # lanes: failure, notice, delay
 CLICK: Final = 22
 REACTION: Final = 23
-BACKGROUND_COMPLAINT: Final = 24
-CLOSURE: Final = 25
+CLOSURE: Final = 25  # four lanes: service complaint, closure, credit, default
 CREDIT: Final = 26
 CONSENT_CHANGE: Final = 27
-SERVICE_MESSAGE: Final = 28
-SHOCK: Final = 29
-STATUS_QUO: Final = 40
 EXPERIMENT: Final = 41
 NEW_ACCOUNT: Final = 42
 
@@ -86,12 +77,6 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 def unit(word):
     """Map a word to (0, 1): (word + 0.5) / 2^32."""
     return (np.float64(word) + 0.5) * 2.3283064365386963e-10
-
-
-@njit(inline="always")
-def unit_fine(high, low):
-    """Map two words to (0, 1) with 53-bit resolution, for hazards below 1e-6."""
-    return (np.float64(high) + (np.float64(low) + 0.5) * 2.3283064365386963e-10) * 2.3283064365386963e-10
 
 
 @njit(cache=True, forceinline=True)

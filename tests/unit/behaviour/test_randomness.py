@@ -9,7 +9,7 @@ from numba import njit
 from scipy import stats
 
 from cardarena.simulator.behaviour import randomness
-from cardarena.simulator.behaviour.randomness import draw, philox4x32, unit, unit_fine
+from cardarena.simulator.behaviour.randomness import draw, philox4x32, unit
 
 # Random123, kat_vectors: philox4x32 10 rounds.
 ONES = 0xFFFFFFFF
@@ -103,16 +103,14 @@ def test_no_two_edges_meet() -> None:
 def test_units_stay_inside_the_open_interval() -> None:
     assert 0.0 < unit(np.uint32(0)) < unit(np.uint32(ONES)) < 1.0
     assert unit(np.uint32(0)) == 0.5 / 2**32
-    assert 0.0 < unit_fine(np.uint32(0), np.uint32(0)) < 2**-64 * 1.01
-    assert unit_fine(np.uint32(ONES), np.uint32(ONES)) <= 1.0
 
 
 def test_purposes_are_never_reused() -> None:
-    domains = {"CARDHOLDER", "BANK", "SCENARIO", "POLICY"}
+    domains = {"CARDHOLDER", "SCENARIO"}
     purposes = {
         name: value
         for name, value in vars(randomness).items()
         if name.isupper() and not name.startswith("_") and isinstance(value, int) and name not in domains
     }
-    assert len(set(purposes.values())) == len(purposes) >= 20
+    assert len(set(purposes.values())) == len(purposes) >= 15
     assert max(purposes.values()) < 2**12
