@@ -23,7 +23,6 @@ from cardarena.simulator.errors import CardArenaError
 SCENARIO: Final = "baseline"
 POLICY: Final = "rfm"
 AGENT_CARDHOLDERS: Final = 2000
-STAGES: Final = ("view", "decide", "compliance", "kernel", "log")
 _SMALL: Final = 64
 _SETTLING_DAYS: Final = 14
 
@@ -95,7 +94,7 @@ def play(*, scheduler: str, n: int, days: int, repeats: int, threads: int) -> di
     """
     from cardarena.agents.registry import make_policy
     from cardarena.simulator.scenario import load_scenario
-    from cardarena.simulator.world import World
+    from cardarena.simulator.world import STAGES, World
 
     policy = make_policy(POLICY)
     policy.every_days = 1

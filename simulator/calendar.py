@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from cardarena.simulator.errors import ScenarioError
 from cardarena.simulator.names import CATEGORIES, N_CATEGORIES, N_CONTEXTS
 
-MINUTES_PER_DAY: Final = 1440
 #: Salaries are paid on this day of the month (assumed; the 10th and 15th are the common days).
 PAY_DAY: Final = 15
 FIRST_YEAR: Final = 2020

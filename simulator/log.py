@@ -187,10 +187,6 @@ class RunLog:
             self._census.append(census)
         self._tables = {}
 
-    def events_since(self, index: int) -> tuple[np.ndarray, int]:
-        """Return the event rows of the days appended from `index` on, and the next index."""
-        return _join(self._events[index:], EVENT), len(self._events)
-
     def table(self, name: str) -> dict[str, np.ndarray]:
         """Return a table as columns.
 

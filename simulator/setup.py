@@ -12,6 +12,7 @@ from cardarena.simulator.bank.economics import Economics
 from cardarena.simulator.bank.records import ACCOUNT, NEVER, OFFER
 from cardarena.simulator.behaviour import randomness
 from cardarena.simulator.behaviour.elementary import exp, power
+from cardarena.simulator.behaviour.neighbours import BLOCK
 from cardarena.simulator.behaviour.parameters import parameter_record
 from cardarena.simulator.behaviour.person import new_people
 from cardarena.simulator.behaviour.randomness import SCENARIO, draw
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from cardarena.simulator.scenario import Scenario
 
 _DAYS_PER_MONTH: Final = 30.4
-_BLOCK: Final = 1024
 
 
 def world_key(seed: int) -> int:
@@ -246,4 +246,4 @@ def view_order(key: int, n: int) -> np.ndarray:
     ids = np.arange(n, dtype=np.int64)
     keys = np.empty(n)
     _view_keys(np.uint64(key), ids, keys)
-    return np.lexsort((ids, keys, ids // _BLOCK)).astype(np.int64)
+    return np.lexsort((ids, keys, ids // BLOCK)).astype(np.int64)

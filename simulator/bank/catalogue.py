@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
-from cardarena.simulator.bank.records import CHANNEL, OFFER
+from cardarena.simulator.bank.records import CHANNEL, EVERYBODY, OFFER
 from cardarena.simulator.bank.sourced import NOT_PART, Number, Source, Strict, cite
 from cardarena.simulator.behaviour.elementary import exp
 from cardarena.simulator.errors import UnknownNameError, nearest
@@ -20,8 +20,6 @@ from cardarena.simulator.strict_yaml import Document, at_key, problem, read_docu
 DATA: Final = Path(__file__).resolve().parent / "data"
 #: Candidates of a contact are bits of one int64.
 MAX_OFFERS: Final = 63
-#: Bits of OFFER's `contexts` that mean everybody.
-EVERYBODY: Final = 255
 
 
 def units(amount: float, per_unit: int) -> int:

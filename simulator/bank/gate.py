@@ -6,12 +6,10 @@ It is asked three times: by a view's mask, at the decision, and again at deliver
 import numpy as np
 from numba import njit, prange
 
-from cardarena.simulator.bank.records import NEVER
+from cardarena.simulator.bank.records import EVERYBODY, NEVER
 from cardarena.simulator.names import Rule
 from cardarena.simulator.rules import CHUNK, PARALLEL_FROM, Rules
 
-#: Bits of OFFER's `contexts` that mean everybody.
-EVERYBODY = 255
 _NONE = int(Rule.NONE)
 _CONSENT = int(Rule.CONSENT)
 _PERMISSION = int(Rule.CHANNEL_PERMISSION)

@@ -124,5 +124,7 @@ ACCOUNT = np.dtype(
     ]
 )
 
+#: Bits of OFFER's `contexts` that mean everybody.
+EVERYBODY = 255
 #: Day number of something that has not happened.
 NEVER = -100_000

@@ -21,6 +21,7 @@ from cardarena.simulator.behaviour.events import (
     write_row,
 )
 from cardarena.simulator.behaviour.person import (
+    CREDIT_CATEGORY,
     NEED_FALSE_PRECURSOR,
     NEED_OFF,
     NEED_ON,
@@ -52,8 +53,6 @@ MOST_NEEDS = 0.5
 DEFAULT_AFTER_DAYS = 180
 #: A closure hazard above this is taken as this.
 MAX_CLOSURE_HAZARD = 0.05
-#: Position of `instalment` in names.CATEGORIES.
-CREDIT_CATEGORY = 5
 
 
 @njit(cache=True, forceinline=True)

@@ -9,7 +9,10 @@ from typing import Final
 import numpy as np
 
 from cardarena.simulator.bank.records import NEVER
-from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS, N_CONTEXTS
+from cardarena.simulator.names import CATEGORIES, N_CATEGORIES, N_CHANNELS, N_CONTEXTS
+
+#: The category whose need and purchases credit stress raises.
+CREDIT_CATEGORY: Final = CATEGORIES.index("instalment")
 
 NEED_OFF: Final = 0
 NEED_PRECURSOR: Final = 1

@@ -10,7 +10,7 @@ from numba import njit
 
 from cardarena.simulator.behaviour.elementary import exp, log, normal_quantile
 from cardarena.simulator.behaviour.events import KIND_RESPONSE, write_row
-from cardarena.simulator.behaviour.person import NEED_OFF, NEED_ON
+from cardarena.simulator.behaviour.person import CREDIT_CATEGORY, NEED_OFF, NEED_ON
 from cardarena.simulator.behaviour.randomness import CARDHOLDER, PURCHASE, PURCHASE_AMOUNT, draw
 from cardarena.simulator.names import N_CONTEXTS
 
@@ -83,7 +83,7 @@ def organic_hazards(person, q, category):
     if person.need[category] != NEED_ON:
         return 0.0, 0.0
     total = q.purchase_rate[category]
-    if category == 5 and person.stress_left > 0:
+    if category == CREDIT_CATEGORY and person.stress_left > 0:
         total *= 1.0 + q.interest_stress
     return total * person.wallet, total * (1.0 - person.wallet)
 
