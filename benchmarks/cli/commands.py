@@ -4,7 +4,7 @@ from functools import cache
 
 import typer
 
-from cardarena.benchmarks.cli import arena_commands, measure_commands, world_commands
+from cardarena.benchmarks.cli import arena_commands, measure_commands, validate_commands, world_commands
 
 
 @cache
@@ -21,3 +21,4 @@ def register(app: typer.Typer) -> None:
     app.command("report")(arena_commands.report)
     app.command("status")(arena_commands.status)
     app.command("speed")(measure_commands.speed)
+    app.command("validate")(validate_commands.validate)

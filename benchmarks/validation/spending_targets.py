@@ -185,8 +185,8 @@ def attrition(lab: Lab) -> Iterator[Measured]:
     for component, columns in (("total", [0, 1]), ("voluntary", [0])):
 
         def left(year: ObservedYear, columns: list[int] = columns) -> Estimate:
-            closed = year.closed[:, columns].any(axis=1)
-            return sampling.share(closed[year.was_open], scale=PERCENT)
+            closed = year.closed[year.was_open][:, columns]
+            return sampling.share(closed.sum(axis=1) > 0, scale=PERCENT)
 
         note = "by choice or by default" if component == "total" else "by choice, woken ones included"
         yield _measured(component, _over(lab, "population", left), note)

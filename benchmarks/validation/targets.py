@@ -95,7 +95,7 @@ def read_targets(path: Path = TABLE) -> tuple[Target, ...]:
 def _target(where: str, row: Sequence[str]) -> Target:
     if len(row) != len(COLUMNS):
         raise CardArenaError(f"{where}: expected {len(COLUMNS)} fields, found {len(row)}")
-    cells = dict(zip(COLUMNS, row, strict=True))
+    cells: dict[str, str] = dict(zip(COLUMNS, row, strict=True))
     for name in ("target", "quantity", "unit", "source"):
         if not cells[name].strip():
             raise CardArenaError(f"{where}: expected a {name}, found none")
@@ -148,7 +148,7 @@ def load_measurements() -> None:
 
 
 def measured(
-    function: Measure, names: Iterable[str], lab: Lab, rows: Iterable[Target]
+    function: Measure, names: Sequence[str], lab: Lab, rows: Iterable[Target]
 ) -> dict[str, Measured]:
     """Return what a measurement gave, by the id of the row that it belongs to.
 
@@ -161,7 +161,6 @@ def measured(
     Raises:
         CardArenaError: it gave a component that the table lacks, one twice, or not all.
     """
-    names = tuple(names)
     wanted = {row.id for row in rows}
     found: dict[str, Measured] = {}
     for one in function(lab):
@@ -179,7 +178,7 @@ def measured(
     return found
 
 
-def _id_of(component: str, names: tuple[str, ...]) -> str:
+def _id_of(component: str, names: Sequence[str]) -> str:
     """Return the id for a component as a measurement names it: `generic`, or `C4:generic` of several targets."""
     target, colon, rest = component.partition(":")
     if target in names and (colon or len(names) > 1):
