@@ -1,6 +1,6 @@
 """The laboratory that all measurements share: worlds burned in once, and the runs that more than one of them reads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
@@ -46,6 +46,7 @@ class Lab:
         self.overrides = dict(overrides or {})
         self._worlds: dict[tuple[str, str, int], World] = {}
         self._years: dict[tuple[str, int], RunLog] = {}
+        self._results: dict[tuple[Any, ...], Any] = {}
 
     def scenario(self, name: str = "baseline", mode: str = "survey") -> Scenario:
         """Return a scenario with the lab's overrides, in a population mode."""
@@ -71,6 +72,12 @@ class Lab:
             self.tell(f"a year under status_quo: {mode} mode, seed {seed}")
             self._years[key] = world.run(make_policy("status_quo"), YEAR)
         return self._years[key]
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """Return what `make` gives, made at the first call with this key: a run that several measurements read."""
+        if key not in self._results:
+            self._results[key] = make()
+        return self._results[key]
 
     def traits(self, count: int, mode: str = "survey") -> np.ndarray:
         """Return `count` cardholders' traits of the first seed, shape (count,), dtype TRAITS."""
