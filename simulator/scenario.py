@@ -1,7 +1,8 @@
 """Scenarios by name or file: what the market and the bank are like, for how long, under which rules.
 
 A file may build on another one with `extends`; mappings merge key by key, everything else is replaced. `name`, `title`,
-`description`, `is_main` and `expect` say what a file itself is, and are not inherited.
+`description`, `is_main` and `expect` say what a file itself is, and are not inherited. A file may name a `world`, whose
+parameters and channels lie under those that the scenario writes itself.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from typing import Any, Final
 import cardarena.scenarios
 from cardarena.simulator.bank.catalogue import read_offers
 from cardarena.simulator.errors import UnknownNameError, nearest
+from cardarena.simulator.parameter_sets import read_world, under, world_folder, world_names, world_path
 from cardarena.simulator.scenario_model import Scenario, drawn_day
 from cardarena.simulator.strict_yaml import (
     Document,
@@ -41,7 +43,7 @@ __all__ = [
 #: What a scenario file says of itself and does not hand on.
 OWN_KEYS: Final = ("name", "title", "description", "is_main", "expect")
 #: Keys that a file may hold, and that are followed before the model is made.
-DIRECTIVES: Final[dict[Keys, tuple[str, ...]]] = {(): ("extends",), ("offers",): ("catalogue_file",)}
+DIRECTIVES: Final[dict[Keys, tuple[str, ...]]] = {(): ("extends", "world"), ("offers",): ("catalogue_file",)}
 MAX_EXTENDS: Final = 8
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(\.ya?ml)?")
@@ -75,7 +77,8 @@ def load_scenario(
 
     Args:
         name_or_path: a name; or a path, if it is a `Path`, ends in `.yaml` or holds a slash.
-        overrides: values put over the file's, nested or with dotted keys (`{"horizon.days": 30}`).
+        overrides: values put over the file's, nested or with dotted keys (`{"horizon.days": 30}`); `world`, a name or a
+            path, takes the place of the file's and like it lies under everything that is written in the scenario.
         known_parameters: names that `parameters` may hold; unchecked without.
         known_policies: names that the horizon and `expect` may hold; unchecked without.
 
@@ -90,8 +93,15 @@ def load_scenario(
     path, is_shipped = _locate(name_or_path)
     document = _with_bases(path, _shown_name(path) if is_shipped else str(path), ())
     document = _with_catalogue(document, path.parent)
+    document = _with_world_found(document, path.parent)
+    world = document.data.pop("world", None)
     if overrides:
-        document = merge(document, overrides_document(overrides))
+        written = overrides_document(overrides)
+        given = written.data.pop("world", None)
+        world = world if given is None else _world_given(written, given)
+        document = merge(document, written)
+    if world is not None:
+        document = merge(under(read_world(world)), document)
     scenario = validated(Scenario, document, DIRECTIVES)
     if known_parameters is not None:
         _check_names(
@@ -126,6 +136,22 @@ def _shown_name(path: Path) -> str:
     return f"scenarios/{path.name}"
 
 
+def _with_world_found(document: Document, folder: Path) -> Document:
+    """Replace the name of a world by its file: the scenario that builds on this one may stand elsewhere."""
+    name = document.data.get("world")
+    if "world" not in document.data or isinstance(name, Path):
+        return document
+    found = (world_folder(), world_names())
+    path = _beside_or_shipped(document, ("world",), name, folder, "a world", found)
+    return Document(document.data | {"world": path}, document.places)
+
+
+def _world_given(document: Document, given: Any) -> Path:
+    if not isinstance(given, str | Path):
+        raise document.error(("world",), f"expected the name or the file of a world, found {shown(given)}")
+    return world_path(given)
+
+
 def _with_bases(path: Path, shown_as: str, chain: tuple[Path, ...]) -> Document:
     """Read a file and put it over the one that it extends."""
     document = read_document(path, shown_as)
@@ -143,8 +169,9 @@ def _with_bases(path: Path, shown_as: str, chain: tuple[Path, ...]) -> Document:
     is_shipped = _resolved(base_path).parent == scenario_folder()
     base = _with_bases(base_path, _shown_name(base_path) if is_shipped else str(base_path), chain)
     own = Document({key: value for key, value in document.data.items() if key != "extends"}, document.places)
-    # Its catalogue stands beside the base, so it is followed there.
+    # Its catalogue and its world stand beside the base, so they are followed there.
     base = _with_catalogue(base, base_path.parent)
+    base = _with_world_found(base, base_path.parent)
     handed_on = {key: value for key, value in base.data.items() if key not in OWN_KEYS}
     return merge(Document(handed_on, base.places), own)
 
@@ -156,14 +183,31 @@ def _resolved(path: Path) -> Path:
         return path.absolute()
 
 
-def _beside_or_shipped(document: Document, keys: Keys, name: Any, folder: Path, kind: str) -> Path:
-    """Return the file of that plain name beside the file that names it, or else among the shipped scenarios."""
+def _beside_or_shipped(
+    document: Document,
+    keys: Keys,
+    name: Any,
+    folder: Path,
+    kind: str,
+    shipped: tuple[Path, tuple[str, ...]] | None = None,
+) -> Path:
+    """Return the file of that plain name beside the file that names it, or else among the shipped ones.
+
+    Args:
+        document: the file that names it.
+        keys: under which key.
+        name: what stands there.
+        folder: of the file that names it.
+        kind: what is named, with its article.
+        shipped: folder and names of the shipped ones; the scenarios' by default.
+    """
+    shipped_folder, shipped_names = shipped or (scenario_folder(), scenario_names())
     if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
         raise document.error(
             keys, f"expected the plain name of {kind} beside this file or shipped, found {shown(name)}"
         )
     file_name = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
-    for place in (_resolved(folder), scenario_folder()):
+    for place in (_resolved(folder), shipped_folder):
         candidate = place / file_name
         if candidate.is_file():
             if _resolved(candidate).parent != place:
@@ -172,7 +216,7 @@ def _beside_or_shipped(document: Document, keys: Keys, name: Any, folder: Path, 
                 )
             return candidate
     itself = Path(document.place(()).file).stem
-    known = ({path.stem for path in folder.glob("*.yaml")} | set(scenario_names())) - {itself}
+    known = ({path.stem for path in folder.glob("*.yaml")} | set(shipped_names)) - {itself}
     raise document.error(keys, f"expected {kind}, found {name!r}; {nearest(name, known)}")
 
 

@@ -74,6 +74,8 @@ Cny = Annotated[float, Field(ge=0.0, le=100_000.0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 #: A policy may be a registry name with settings (`rfm@0.5`) or a file (`my_policy.py:Mine`); the arena resolves it.
 PolicyName = Annotated[str, Field(min_length=1, max_length=200)]
+#: What a parameter set is for.
+Split = Literal["train", "validation", "test", "reference"]
 Cap = Annotated[int, Field(ge=0, le=10_000)]
 GateName = Annotated[str, OneOf("rule that can be switched off", legal_rules())]
 
@@ -107,6 +109,13 @@ ParameterValue = Annotated[
         }
     ),
 ]
+
+
+class WorldLabel(Strict):
+    """The parameter set that a scenario is played with: its name, and what it is for."""
+
+    name: Name
+    split: Split
 
 
 class Population(Strict):
@@ -349,6 +358,7 @@ class Scenario(Strict):
         is_main: whether the published arena runs it.
         start_date: date of day 0.
         start_date_jitter_days: a seed moves the start by up to so many days either way.
+        world: the parameter set under `parameters` and `channels`; a file names it, or one beside itself.
         population: who the cardholders are.
         logged_history: whether policies may learn from the randomised log of the burn-in.
         horizon: how long.
@@ -371,6 +381,7 @@ class Scenario(Strict):
     is_main: bool = True
     start_date: Date = date(2025, 3, 3)
     start_date_jitter_days: Annotated[int, Field(ge=0, le=180)] = 0
+    world: WorldLabel | None = None
     population: Population = Population()
     logged_history: bool = True
     horizon: Horizon = Horizon()

@@ -16,6 +16,11 @@ def scenario_schema() -> dict[str, Any]:
         "description": "A scenario beside this file, or a shipped one, that this file changes.",
         "type": "string",
     }
+    schema["properties"]["world"] = {
+        "description": "A world beside this file, or a shipped one: parameters and channels under those written here.",
+        "type": "string",
+    }
+    del schema["$defs"]["WorldLabel"]
     schema["$defs"]["Offers"]["properties"]["catalogue_file"] = {
         "description": "A catalogue beside this file, in place of the shipped one.",
         "type": "string",
