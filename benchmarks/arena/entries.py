@@ -29,6 +29,8 @@ def make_plan(
     days: int | None = None,
     scheduler: str = "cohort",
     curves: bool = True,
+    world: str | None = None,
+    allow_training: bool = False,
 ) -> Plan:
     """Return the plan of an arena.
 
@@ -40,6 +42,8 @@ def make_plan(
         days: decision days; the scenario's by default.
         scheduler: `cohort` or `agent`.
         curves: whether dials are run too.
+        world: name or file of a parameter set, in place of those that the scenarios name.
+        allow_training: whether a training world may be played in, which no ranking may.
 
     Raises:
         UnknownNameError: a name that no registry knows.
@@ -47,14 +51,24 @@ def make_plan(
         PolicyError: a policy file that cannot be used.
     """
     return Plan(
-        scenarios=tuple(scenario_entry(name, days, n_seeds) for name in scenarios or main_scenarios()),
+        scenarios=tuple(
+            scenario_entry(name, days, n_seeds, world, allow_training)
+            for name in scenarios or main_scenarios()
+        ),
         policies=policy_entries(policies),
         n_seeds=n_seeds,
         cardholders=cardholders,
         days=days,
         scheduler=scheduler,
         curves=curves,
+        world=_resolved(world),
     )
+
+
+def _resolved(world: str | None) -> str | None:
+    """Return a world as its workers find it: a name as it is, a file by its whole path."""
+    is_name = world is None or not (world.endswith((".yaml", ".yml")) or "/" in world)
+    return world if is_name or world is None else str(Path(world).resolve())
 
 
 def main_scenarios() -> tuple[str, ...]:
@@ -64,16 +78,25 @@ def main_scenarios() -> tuple[str, ...]:
     return main_scenario_names()
 
 
-def scenario_entry(spec: str, days: int | None = None, n_seeds: int = 0) -> Entry:
-    """Return the entry of a scenario given by name or file.
+def scenario_entry(
+    spec: str,
+    days: int | None = None,
+    n_seeds: int = 0,
+    world: str | None = None,
+    allow_training: bool = False,
+) -> Entry:
+    """Return the entry of a scenario given by name or file, in the world that is given or that it names.
 
     Raises:
         UnknownNameError: no shipped scenario of that name.
-        ScenarioError: a file that cannot be used.
+        ScenarioError: a file that cannot be used, or a training world.
     """
+    from cardarena.simulator.parameter_sets import refuse_training
     from cardarena.simulator.scenario import scenario_digest
 
-    scenario = checked_scenario(spec)
+    scenario = checked_scenario(spec, world)
+    if not allow_training:
+        refuse_training(scenario.world)
     is_file = spec.endswith((".yaml", ".yml")) or "/" in spec
     return Entry(
         label=scenario.name,
@@ -85,13 +108,14 @@ def scenario_entry(spec: str, days: int | None = None, n_seeds: int = 0) -> Entr
             "days": days or scenario.horizon.days,
             "run_out_days": scenario.horizon.run_out_days,
             "limits": _limits(scenario),
+            **({} if scenario.world is None else {"world": plain(scenario.world)}),
             "shocks": [_shock(scenario, i, n_seeds) for i in range(len(scenario.shocks))],
         },
     )
 
 
-def checked_scenario(spec: str) -> "Scenario":
-    """Return a scenario whose parameters and policies all exist.
+def checked_scenario(spec: str, world: str | None = None) -> "Scenario":
+    """Return a scenario whose parameters and policies all exist, in a world other than its own if one is given.
 
     Raises:
         UnknownNameError: no shipped scenario of that name.
@@ -101,14 +125,15 @@ def checked_scenario(spec: str) -> "Scenario":
     from cardarena.simulator.behaviour.parameters import parameter_names
     from cardarena.simulator.scenario import load_scenario
 
-    scenario = load_scenario(spec, known_parameters=parameter_names())
+    overrides = {} if world is None else {"world": world}
+    scenario = load_scenario(spec, overrides, known_parameters=parameter_names())
     horizon = scenario.horizon
     named = [horizon.run_out_policy, *(phase.policy for phase in horizon.phases())]
     named += [expected.policy for expected in scenario.expect]
     # A file as a policy is known only when it is loaded.
     if any(".py:" in name for name in named):
         return scenario
-    return load_scenario(spec, known_parameters=parameter_names(), known_policies=policy_names())
+    return load_scenario(spec, overrides, known_parameters=parameter_names(), known_policies=policy_names())
 
 
 def _limits(scenario: "Scenario") -> dict[str, float]:

@@ -98,6 +98,7 @@ class Plan:
         days: decision days, or None for what each scenario says.
         scheduler: `cohort` or `agent`.
         curves: whether each policy's dial values are run too, on the first scenario.
+        world: name or file of the parameter set that every scenario is played with; None for what each scenario says.
         runner: `module:name` or `FILE.py:name` of the class that plays a task.
     """
 
@@ -108,6 +109,7 @@ class Plan:
     days: int | None = None
     scheduler: str = "cohort"
     curves: bool = True
+    world: str | None = None
     runner: str = REAL_RUNNER
 
     def __post_init__(self) -> None:
@@ -161,6 +163,8 @@ class Plan:
             "scheduler": self.scheduler,
             "curves": self.curves,
             "salt": _salt_digest(),
+            # What it holds is part of every scenario's digest.
+            **({} if self.world is None else {"world": Path(self.world).stem}),
         }
 
     def settings(self) -> dict[str, Any]:

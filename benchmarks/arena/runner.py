@@ -134,12 +134,11 @@ class ArenaRunner:
         from cardarena.simulator.scenario import load_scenario
         from cardarena.simulator.world import World
 
-        scenario = load_scenario(entry.spec)
-        world = World.create(
+        world = self._plan.world
+        scenario = load_scenario(entry.spec, None if world is None else {"world": world})
+        return World.create(
             scenario, seed, n_cardholders=n_cardholders, scheduler=self._plan.scheduler, threads=1
-        )
-        world.burn_in(make_policy, on_day)
-        return world
+        ).burn_in(make_policy, on_day)
 
     def _play(
         self, world: Any, policy: Any, on_day: Callable[[int, int], None] | None, days: int | None = None

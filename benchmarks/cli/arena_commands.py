@@ -68,6 +68,20 @@ def arena(
             "--curves/--no-curves", help="Also run each policy over its dial, on the first scenario."
         ),
     ] = True,
+    world: Annotated[
+        str | None,
+        typer.Option(
+            "--world",
+            metavar="NAME|FILE",
+            help="The parameter set that every scenario is played with. [default: what each scenario says]",
+        ),
+    ] = None,
+    allow_training_world: Annotated[
+        bool,
+        typer.Option(
+            "--allow-training-world", help="For development: play in a world that policies learn in."
+        ),
+    ] = False,
     run_limit: Annotated[
         float, typer.Option("--run-limit", min=1, help="Seconds after which one run is killed and fails.")
     ] = 600.0,
@@ -100,6 +114,8 @@ def arena(
         days=days,
         scheduler=scheduler.value,
         curves=curves,
+        world=world,
+        allow_training=allow_training_world,
     )
     plan = plan if entries is None else replace(plan, policies=entries)
     usable_folder(out)

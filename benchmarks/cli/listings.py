@@ -7,6 +7,7 @@ from cardarena.simulator.errors import UnknownNameError
 #: Columns of the plain table; JSON has all.
 _COLUMNS: Final = {
     "scenarios": ["name", "is_main", "days", "run_out_days", "cardholders", "title"],
+    "worlds": ["name", "split", "moved", "title"],
     "policies": ["name", "league", "every_days", "dial", "title"],
     "offers": ["name", "category", "service", "dimension", "reach", "title"],
     "channels": ["name", "cost_cny", "p_fail", "quiet_hours", "shown"],
@@ -24,6 +25,7 @@ def rows_of(what: str) -> list[dict[str, Any]]:
     """
     kinds = {
         "scenarios": _scenarios,
+        "worlds": _worlds,
         "policies": _policies,
         "offers": _offers,
         "channels": _channels,
@@ -80,6 +82,21 @@ def _scenarios() -> list[dict[str, Any]]:
             "description": scenario.description,
         }
         for name, scenario in ((name, load_scenario(name)) for name in scenario_names())
+    ]
+
+
+def _worlds() -> list[dict[str, Any]]:
+    from cardarena.simulator.parameter_sets import load_world, world_names
+
+    return [
+        {
+            "name": world.name,
+            "title": world.title,
+            "split": world.split,
+            "moved": len(world.parameters)
+            + sum(len(fields.model_dump(exclude_unset=True)) for fields in world.channels.values()),
+        }
+        for world in map(load_world, world_names())
     ]
 
 

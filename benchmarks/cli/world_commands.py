@@ -1,4 +1,4 @@
-"""The commands around one world: `list`, `show scenario`, `show policy`, `population`, `generate`."""
+"""The commands around one world: `list`, `show scenario`, `show world`, `show policy`, `population`, `generate`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -20,11 +20,13 @@ class Mode(StrEnum):
 def list_names(
     what: Annotated[
         str,
-        typer.Argument(metavar="WHAT", help="scenarios, policies, offers, channels, metrics or parameters."),
+        typer.Argument(
+            metavar="WHAT", help="scenarios, worlds, policies, offers, channels, metrics or parameters."
+        ),
     ],
     as_json: options.Json = False,
 ) -> None:
-    """List scenarios, policies, offers, channels, metrics or parameters."""
+    """List scenarios, worlds, policies, offers, channels, metrics or parameters."""
     from cardarena.benchmarks.cli import listings
 
     rows = listings.rows_of(what)
@@ -45,6 +47,23 @@ def show_scenario(
 
     scenario = load_scenario(name)
     content = {**scenario.model_dump(mode="json"), "digest": scenario_digest(scenario)}
+    if as_json:
+        say_json(content)
+        return
+    import yaml
+
+    say(yaml.safe_dump(plain(content), allow_unicode=True, sort_keys=False, width=110).rstrip())
+
+
+def show_world(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A world's name, or a YAML file.")],
+    as_json: options.Json = False,
+) -> None:
+    """Show a world: the parameters and channels that it changes, and how it was made."""
+    from cardarena.benchmarks.storage import plain
+    from cardarena.simulator.parameter_sets import load_world
+
+    content = load_world(name).model_dump(mode="json", exclude_unset=True)
     if as_json:
         say_json(content)
         return
