@@ -110,6 +110,21 @@ def under(world: Document) -> Document:
     return Document(data | {"world": label.model_dump()}, places)
 
 
+def world_overrides(name_or_path: str | Path | None) -> dict[str, Any]:
+    """Return the overrides that put a scenario into a world: its name or path, and what it says, for the record.
+
+    Raises:
+        UnknownNameError: no shipped world of that name.
+        ScenarioError: a file that cannot be used.
+    """
+    if name_or_path is None:
+        return {}
+    said = load_world(name_or_path).model_dump(
+        mode="json", exclude_unset=True, include={"parameters", "channels"}
+    )
+    return {"world": str(name_or_path), **said}
+
+
 def refuse_training(world: WorldLabel | None) -> None:
     """Refuse a world that policies are trained on: what was learned in it proves nothing in it.
 

@@ -4,7 +4,13 @@ from functools import cache
 
 import typer
 
-from cardarena.benchmarks.cli import arena_commands, measure_commands, validate_commands, world_commands
+from cardarena.benchmarks.cli import (
+    arena_commands,
+    calibrate_commands,
+    measure_commands,
+    validate_commands,
+    world_commands,
+)
 
 
 @cache
@@ -14,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command("list")(world_commands.list_names)
     show = typer.Typer(help="Show one thing in full.", no_args_is_help=True)
     show.command("scenario")(world_commands.show_scenario)
+    show.command("world")(world_commands.show_world)
     show.command("policy")(world_commands.show_policy)
     app.add_typer(show, name="show")
     app.command("population")(world_commands.population)
@@ -22,3 +29,4 @@ def register(app: typer.Typer) -> None:
     app.command("status")(arena_commands.status)
     app.command("speed")(measure_commands.speed)
     app.command("validate")(validate_commands.validate)
+    app.command("calibrate")(calibrate_commands.calibrate)

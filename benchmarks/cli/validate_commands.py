@@ -45,6 +45,12 @@ def validate(
         int | None,
         typer.Option("--seeds", min=1, max=options.MAX_SEEDS, help=f"Worlds. [default: {_SEEDS}]"),
     ] = None,
+    world: Annotated[
+        str | None,
+        typer.Option(
+            "--world", metavar="NAME|FILE", help="The parameter set to validate. [default: the shipped one]"
+        ),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Small worlds, and only the targets and the shapes.")
     ] = False,
@@ -64,6 +70,7 @@ def validate(
     from cardarena.benchmarks.validation.keeping import check_names, result_json, sections, write_result
     from cardarena.benchmarks.validation.lab import Lab
     from cardarena.benchmarks.validation.page import write_page
+    from cardarena.simulator.parameter_sets import world_overrides
 
     names = check_names(only) if only else _all_names(quick)
     usable_folder(out)
@@ -72,6 +79,7 @@ def validate(
     lab = Lab(
         n_cardholders=cardholders or (_QUICK_CARDHOLDERS if quick else _CARDHOLDERS),
         seeds=tuple(range(_FIRST_SEED, _FIRST_SEED + n_seeds)),
+        overrides=world_overrides(world),
         threads=available_cores(),
         tell=tell,
     )
