@@ -127,8 +127,9 @@ def shares_against(
         axes.hlines(points, at - 0.4, at + 0.4, color=PUBLISHED, linewidth=2.0, label="published")
     axes.set_xticks(at, names)
     axes.set_ylabel(unit)
-    axes.set_ylim(bottom=0.0)
-    legend(axes)
+    # Room above the bars for the legend.
+    axes.set_ylim(0.0, 1.18 * axes.get_ylim()[1])
+    legend(axes, loc="upper center", ncols=3)
 
 
 def curve_with_band(

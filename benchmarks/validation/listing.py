@@ -23,10 +23,11 @@ def by_urgency(findings: Sequence[Finding]) -> list[Finding]:
 def findings_table(findings: Sequence[Finding]) -> Table:
     """Return the findings as a table of at most 110 columns."""
     table = Table(box=None, pad_edge=False, padding=(0, 1))
-    table.add_column("target", no_wrap=True, overflow="ellipsis", width=34)
-    table.add_column("band", no_wrap=True)
-    table.add_column("simulated", no_wrap=True, justify="right")
-    table.add_column("verdict", no_wrap=True)
+    # Widths of their own, or the sources would squeeze the numbers.
+    table.add_column("target", no_wrap=True, overflow="ellipsis", min_width=34, max_width=34)
+    table.add_column("band", no_wrap=True, min_width=17)
+    table.add_column("simulated", no_wrap=True, justify="right", min_width=20)
+    table.add_column("verdict", no_wrap=True, min_width=13)
     table.add_column("source", no_wrap=True, overflow="ellipsis")
     for one in by_urgency(findings):
         # Of the units only the per cent sign fits into a line.

@@ -7,7 +7,6 @@ that stops a minute before midnight and looks; a window cut in two gives the sam
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import simpy
@@ -172,17 +171,16 @@ class _Books:
         return (day - self.first) * MONTHS // self.days
 
 
-_YEARS: WeakKeyDictionary[Lab, dict[tuple[str, int], ObservedYear]] = WeakKeyDictionary()
-
-
 def observed_year(lab: Lab, seed: int, mode: str = "survey") -> ObservedYear:
     """Return a year of this world as its evenings show it; played once a lab."""
-    years = _YEARS.setdefault(lab, {})
-    if (mode, seed) not in years:
+
+    def play() -> ObservedYear:
         world = lab.world(seed, mode)
         lab.tell(f"a year, evening by evening: {mode} mode, seed {seed}")
-        years[mode, seed] = watch(world)
-    return years[mode, seed]
+        return watch(world)
+
+    year: ObservedYear = lab.once(("observed year", mode, seed), play)
+    return year
 
 
 def watch(world: World, days: int = YEAR, policy: str = "status_quo") -> ObservedYear:

@@ -1,5 +1,6 @@
 """The page of the validation: how the world stands, then each section with its findings, pictures and tables, in one file."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,8 +73,10 @@ def _verdicts(verdict: Verdict, findings: Sequence[Finding]) -> list[tuple[str, 
     lines = [("Passed", f"{'Yes' if verdict.is_passed else 'No'}. {rule}")]
     for hardness in ("hard", "soft"):
         missed = [one for one in findings if one.verdict == MISSES and one.hardness == hardness]
-        if missed:
-            lines.append((f"Misses, {hardness}", "; ".join(_miss(one) for one in missed)))
+        if told := "; ".join(_miss(one) for one in missed if math.isfinite(one.value)):
+            lines.append((f"Misses, {hardness}", told))
+        if silent := ", ".join(one.id for one in missed if not math.isfinite(one.value)):
+            lines.append((f"No number, {hardness}", silent))
     close = [one.id for one in findings if one.is_close]
     if close:
         text = f"{', '.join(close)}: an edge of the band lies within two standard errors."
@@ -82,10 +85,7 @@ def _verdicts(verdict: Verdict, findings: Sequence[Finding]) -> list[tuple[str, 
 
 
 def _miss(finding: Finding) -> str:
-    value = value_text(finding)
-    return (
-        f"{finding.id} {value} (band {band_text(finding)})" if value != "–" else f"{finding.id} (no number)"
-    )
+    return f"{finding.id} {value_text(finding)} (band {band_text(finding)})"
 
 
 def _section(section: Section) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _section(section: Section) -> dict[str, Any]:
         "title": section.title,
         "summary": section.summary,
         "standing": headline(verdict) if verdict.hard + verdict.soft else "",
-        "findings": [_finding(one) for one in section.findings],
+        "findings": _grouped([_finding(one) for one in section.findings]),
         "pictures": [_picture(section.name, one) for one in section.pictures],
         "tables": section.tables,
         "settings": _settings(section.settings),
@@ -122,6 +122,18 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "source": finding.source,
         "note": finding.note,
     }
+
+
+def _grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give each row the number of rows that its source spans: those that follow with the same text; 0 where it is told."""
+    first = None
+    for row in rows:
+        if first is not None and (row["source"], row["note"]) == (first["source"], first["note"]):
+            first["rows"] += 1
+            row["rows"] = 0
+        else:
+            first, row["rows"] = row, 1
+    return rows
 
 
 def _picture(section: str, picture: Picture) -> dict[str, Any]:

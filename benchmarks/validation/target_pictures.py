@@ -36,6 +36,9 @@ _DISTRIBUTIONS: Final = (
 )
 _SEASON_NAMES: Final = ("Jan, Feb", "Mar", "Apr, May", "Jun", "Jul–Sep", "Oct")
 _WEAR_EXPONENT: Final = -0.43
+PERCENT: Final = 100.0
+#: Sale hazard at call 1 to 10 of a campaign, UCI Bank Marketing: sales over clients still called.
+CALL_HAZARDS: Final = (0.0566, 0.0506, 0.0408, 0.0329, 0.0227, 0.0211, 0.0153, 0.0137, 0.0117, 0.0096)
 
 
 def pictures(lab: Lab, findings: Sequence[Finding]) -> tuple[Picture, ...]:
@@ -45,8 +48,7 @@ def pictures(lab: Lab, findings: Sequence[Finding]) -> tuple[Picture, ...]:
         lab: what they were measured in.
         findings: the targets' findings.
     """
-    del lab
-    return (*_distributions(findings), *_seasons(findings), *_wear(findings))
+    return (*_distributions(findings), *_seasons(findings), *_calls(lab, findings), *_wear(findings))
 
 
 def _of(findings: Sequence[Finding], target: str) -> list[Finding]:
@@ -116,6 +118,33 @@ def _seasons(findings: Sequence[Finding]) -> Iterator[Picture]:
 
     title = f"Spending follows the retail year to within {abs(worst.value - worst.point):.3f}"
     yield draw("target_seasons", title, f"E12. {own[0].source}; simulated: {own[0].note}.", plot)
+
+
+def _calls(lab: Lab, findings: Sequence[Finding]) -> Iterator[Picture]:
+    if not _of(findings, "D1"):
+        return
+    from cardarena.benchmarks.validation.call_targets import hazard_curve
+
+    values, errors = hazard_curve(lab)
+    contacts = list(range(1, len(values) + 1))
+
+    def plot(axes: Axes) -> None:
+        published = [PERCENT * x for x in CALL_HAZARDS]
+        axes.plot(contacts, published, color=PUBLISHED, linewidth=2, marker="_", label="UCI Bank Marketing")
+        curve_with_band(axes, contacts, PERCENT * values, PERCENT * errors)
+        axes.set_xticks(contacts)
+        axes.set_xlabel("call answered in the campaign")
+        axes.set_ylabel("sales, % of calls")
+        axes.set_ylim(bottom=0.0)
+        legend(axes)
+
+    fall = values[4] / values[0]
+    yield draw(
+        "target_calls",
+        f"A campaign's fifth call sells {fall:.2f} times as often as its first",
+        "D1. Selection and fatigue together, as in the source: 45,211 clients of a bank, 124,956 calls.",
+        plot,
+    )
 
 
 def _wear(findings: Sequence[Finding]) -> Iterator[Picture]:

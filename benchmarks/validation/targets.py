@@ -10,11 +10,21 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Final, get_args
 
-from cardarena.benchmarks.validation.findings import Finding, Hardness, Section, Tell, judge
+from cardarena.benchmarks.validation.findings import HOLDS, Finding, Hardness, Section, Tell
 from cardarena.benchmarks.validation.lab import MODES, Lab
 from cardarena.benchmarks.validation.measures import Measure, Measured, measure_of
 from cardarena.simulator.errors import CardArenaError
 
+#: What the letter of a target stands for.
+GROUPS: Final = {
+    "A": "who the cardholders are",
+    "B": "what they like",
+    "C": "how they respond",
+    "D": "how they tire",
+    "E": "what they spend, owe and leave",
+    "F": "what they complain of",
+    "G": "what the rules hold back",
+}
 TABLE: Final = Path(__file__).parent / "data" / "targets.csv"
 COLUMNS: Final = (
     "target",
@@ -241,14 +251,13 @@ def run(lab: Lab, tell: Tell) -> Section:
 
 
 def _summary(findings: Sequence[Finding]) -> str:
-    verdict = judge(findings)
-    text = (
-        f"Of {verdict.hard} numbers that must hold {verdict.hard_held} do, "
-        f"and {verdict.soft_held} of {verdict.soft} that should."
-    )
-    if verdict.missed:
-        text += f" Outside their bands: {', '.join(verdict.missed)}."
-    close = [one.id for one in findings if one.is_close]
-    if close:
-        text += f" Within two standard errors of an edge, so that other seeds may judge otherwise: {', '.join(close)}."
-    return text
+    """Return how each group of targets stands, in the order of the table."""
+    groups: dict[str, list[Finding]] = {}
+    for one in findings:
+        if one.hardness != "context":
+            groups.setdefault(one.id[0], []).append(one)
+    parts = []
+    for letter, own in groups.items():
+        held = sum(one.verdict == HOLDS for one in own)
+        parts.append(f"{GROUPS.get(letter, letter)} {held} of {len(own)}")
+    return f"Numbers inside their bands: {', '.join(parts)}." if parts else "Nothing was measured."
