@@ -34,6 +34,7 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     _P("load_keep", 0.85, "per day", "assumed: load halves in about four days", "share of the contact load left after a night"),
     _P("load_spill", 0.5, "share", "assumed", "how much load on other channels counts on this one"),
     _P("attention_power", 2.0, "exponent", f"assumed form (Hill); {_UCI}", "steepness of attention against load over tolerance"),
+    _P("attention_form", 0.0, "0 or 1", "assumed: the structural variant of the model", "0: attention falls as a Hill function; 1: as an exponential, milder on light load and harder on heavy"),
     _P("service_message_load", 0.3, "load", "assumed", "load of one service message"),
     _P("blindness_keep", 0.995, "per day", "assumed: fades over months", "share of the blindness to the sender left after a night"),
     _P("blindness_gain", 0.012, "per notice", f"assumed; {_UCI}", "blindness added by a noticed, irrelevant contact"),

@@ -33,6 +33,7 @@ from cardarena.simulator.names import N_CHANNELS
 
 _DELIVERED, _FAILED, _BLOCKED = 0, 1, 2
 _OPENED, _CLICKED = 0, 1
+_LN2 = 0.6931471805599453
 _DEPTH_STEP = 0.5  # generic 0, segment 0.5, individual 1
 
 
@@ -69,13 +70,19 @@ def moment_edge(person, q, absolute_minute):
 
 @njit(cache=True)
 def attention(person, q, channel):
-    """Return the attention left under the load: a Hill function of load over personal tolerance."""
+    """Return the attention left under the load: a Hill function of load over personal tolerance, or an exponential.
+
+    Both forms are 1 at rest and 1/2 at the tolerance, so that the tolerance means the same.
+    """
     total = 0.0
     for c in range(N_CHANNELS):
         total += person.load[c]
     own = person.load[channel]
     felt = own + q.load_spill * (total - own)
-    return 1.0 / (1.0 + power(felt / person.tolerance, q.attention_power))
+    strain = power(felt / person.tolerance, q.attention_power)
+    if q.attention_form > 0.5:
+        return exp(-_LN2 * strain)
+    return 1.0 / (1.0 + strain)
 
 
 @njit(cache=True)

@@ -221,6 +221,24 @@ def test_attention_is_half_at_the_tolerance_and_spills_over() -> None:
     assert attention(person, q, PUSH) == pytest.approx(spilled)
 
 
+def test_the_structural_variant_agrees_at_rest_and_at_the_tolerance_and_nowhere_else() -> None:
+    hill, variant = (
+        small_world(1, overrides={"parameters.attention_form": form}).rules.parameter[0]
+        for form in (0.0, 1.0)
+    )
+    person = _rest(small_world(1))[0]
+
+    def left(q: Any, strain: float) -> float:
+        person["load"][SMS] = person["tolerance"] * strain
+        return attention(person, q, SMS)
+
+    for strain in (0.0, 1.0):
+        assert left(variant, strain) == pytest.approx(left(hill, strain))
+    assert left(variant, 3.0) == pytest.approx(2.0 ** -(3.0 ** variant["attention_power"]))
+    assert left(variant, 0.5) > left(hill, 0.5)
+    assert left(variant, 3.0) < 0.1 * left(hill, 3.0)
+
+
 def test_click_is_a_logistic_worn_by_repetition() -> None:
     world = small_world(1)
     person, account = _rest(world)[0], world.state.accounts[0]

@@ -97,6 +97,8 @@ def test_every_parameter_acts(start: World, base: str, name: str) -> None:
     world = start.fork()
     # `make_people` reads parameters too: the records that it fills are made again.
     world.rules.parameter[name] *= 1.7 if name != "false_share" else 1.4
+    if name == "attention_form":
+        world.rules.parameter[name] = 1.0
     if "_keep" in name:
         world.rules.parameter[name] = 0.5
     fresh = make_people(world.traits, world.rules)
