@@ -20,7 +20,8 @@ import cardarena
 from cardarena.benchmarks.storage import read_sealed, write_sealed
 from cardarena.benchmarks.validation.findings import Tell
 from cardarena.benchmarks.validation.lab import Lab
-from cardarena.simulator.errors import ResultsError
+from cardarena.benchmarks.validation.measures import Measure, measure_of
+from cardarena.simulator.errors import CardArenaError, ResultsError
 
 _PACKAGE: Final = Path(cardarena.__file__).parent
 
@@ -68,12 +69,22 @@ def source_digest() -> str:
 
 def measure(settings: Settings, overrides: Mapping[str, Any]) -> Moments:
     """Measure the targets in worlds with these overrides; what cannot be measured is NaN."""
-    from cardarena.benchmarks.validation.targets import measure_all, read_targets
+    from cardarena.benchmarks.validation.targets import load_measurements, measure_all, read_targets
 
+    load_measurements()
     lab = Lab(n_cardholders=settings.cardholders, seeds=settings.seeds, overrides=overrides)
-    rows = [row for row in read_targets() if row.target in settings.targets]
+    # A measurement of several targets gives them all, or it is taken for broken.
+    wanted = {_measure_or_none(target) for target in settings.targets} - {None}
+    rows = [row for row in read_targets() if _measure_or_none(row.target) in wanted]
     found = measure_all(lab, lambda text: None, rows)
-    return {one.id: (one.value, one.standard_error) for one in found}
+    return {one.id: (float(one.value), float(one.standard_error)) for one in found}
+
+
+def _measure_or_none(target: str) -> Measure | None:
+    try:
+        return measure_of(target)
+    except CardArenaError:
+        return None
 
 
 def _ignore_interrupts() -> None:

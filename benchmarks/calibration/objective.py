@@ -73,6 +73,11 @@ class Objective:
         """Return the measured targets at `u`."""
         return self.laboratory.moments([self.overrides(u)])[0]
 
+    def at_start(self) -> dict[str, float]:
+        """Return the measured value of each band at the priors, by id; NaN where there is none."""
+        values = self.values(self.moments(np.zeros(len(self.parameters)))).tolist()
+        return {band.id: value for band, value in zip(self.bands, values, strict=True)}
+
     def residuals(self, u: np.ndarray) -> np.ndarray:
         """Return weighted residuals, targets first, then the pull, shape (bands + parameters,)."""
         return self._with_pull(self.factors * self.misses(self.moments(u)), u)

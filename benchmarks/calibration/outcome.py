@@ -197,7 +197,7 @@ def fit_table(rows: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[s
             *(number(row[key]) for key in ("low", "point", "high", "before", "after")),
             f"{row['residual_after']:+.2f}",
             number(row["noise"]),
-            "holds" if row["holds"] else "misses",
+            "not measured" if math.isnan(row["after"]) else "holds" if row["holds"] else "misses",
         ]
         for row in ordered
     ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -143,6 +144,9 @@ def _calibrated(
     settings = Settings(targets, task.cardholders, task.seeds, source)
     with Laboratory(settings, folder, workers=workers, evaluate=evaluate, tell=tell) as laboratory:
         objective = Objective(laboratory, task.parameters, task.bands, task.base, task.weights)
+        unmeasured = [name for name, value in objective.at_start().items() if math.isnan(value)]
+        if unmeasured:
+            tell(f"not measured, and left as they are: {', '.join(unmeasured)}")
         fitted = fit(objective, task.fit, tell)
         identification = None
         if identifying:
