@@ -42,6 +42,7 @@ def world_document(outcome: Outcome, name: str, title: str, split: str) -> dict[
         "python": platform.python_version(),
         "made": provenance.now(),
         "source_digest": outcome.source,
+        **({"begun_with": base["world"]} if "world" in base else {}),
         "targets_digest": task.targets_digest(),
         "targets": sorted({band.target for band in task.bands}, key=_natural),
         "seeds": list(task.seeds),

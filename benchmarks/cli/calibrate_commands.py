@@ -41,6 +41,10 @@ def calibrate(
         Path | None,
         typer.Option("--free", metavar="FILE.csv", help="The parameters that may move. [default: shipped]"),
     ] = None,
+    world: Annotated[
+        str | None,
+        typer.Option("--world", metavar="NAME|FILE", help="Begin with this world. [default: shipped parameters]"),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,12 +103,14 @@ def calibrate(
     from cardarena.benchmarks.calibration.run import calibrate as run
     from cardarena.benchmarks.provenance import available_cores
     from cardarena.simulator.compilation import use_own_cache
+    from cardarena.simulator.parameter_sets import world_overrides
 
     usable_file(out, force=force)
     name = world_name(out)
     task = make_task(
         targets=targets,
         free=free,
+        base=world_overrides(world),
         only=only,
         move=move,
         cardholders=cardholders,
