@@ -24,6 +24,7 @@ COMMANDS = [
     "report",
     "status",
     "speed",
+    "validate",
 ]
 
 
