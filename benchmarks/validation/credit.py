@@ -22,12 +22,17 @@ def owed_days() -> float:
     return 0.5 * CYCLE_DAYS + GRACE_DAYS + CYCLE_DAYS * revolving / (1.0 - revolving)
 
 
-def balance_fen(accounts: np.ndarray) -> np.ndarray:
+def balance_fen(accounts: np.ndarray, people: np.ndarray) -> np.ndarray:
     """Return what is outstanding on each card: purchases not yet paid, and instalments, shape (people,), fen.
 
     The account keeps its spending as 28 days' worth of a moving mean; the daily rate times `owed_days` is the first part.
+    Who is in arrears pays nothing: what was spent since they began is still owed, up to the limit.
 
     Args:
         accounts: shape (people,), dtype ACCOUNT.
+        people: shape (people,), dtype PERSON, for the days that the arrears have lasted.
     """
-    return accounts["spend_28d_fen"] / _MEAN_DAYS * owed_days() + accounts["instalment_balance_fen"]
+    daily = accounts["spend_28d_fen"] / _MEAN_DAYS
+    balance = daily * owed_days() + accounts["instalment_balance_fen"]
+    unpaid = np.where(accounts["overdue"] == 1, daily * people["stress_days"], 0.0)
+    return np.minimum(balance + unpaid, np.maximum(accounts["limit_fen"], balance))

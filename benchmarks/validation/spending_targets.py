@@ -147,6 +147,11 @@ def dormant(lab: Lab) -> Iterator[Measured]:
     yield _measured("", _over(lab, "population", idle), "open cards after 18 months of status_quo")
 
 
+def _open_cards(year: ObservedYear) -> tuple[np.ndarray, np.ndarray]:
+    """Return the records of accounts and people whose account is open at the end of the year."""
+    return year.world.state.accounts[year.is_open], year.world.state.people[year.is_open]
+
+
 @measures("E8")
 def credit(lab: Lab) -> Iterator[Measured]:
     """Measure the mean limit of an open card, and what is owed over what is granted, at the end of the year."""
@@ -155,11 +160,11 @@ def credit(lab: Lab) -> Iterator[Measured]:
         return sampling.mean(year.world.state.accounts["limit_fen"][year.is_open] * 0.01)
 
     def used(year: ObservedYear) -> Estimate:
-        accounts = year.world.state.accounts[year.is_open]
-        return sampling.ratio(balance_fen(accounts), accounts["limit_fen"])
+        accounts, people = _open_cards(year)
+        return sampling.ratio(balance_fen(accounts, people), accounts["limit_fen"])
 
     yield _measured("limit", _over(lab, "population", limit), "open cards")
-    note = "purchases not yet paid, the revolving share and instalments, over limits; open cards"
+    note = "purchases not yet paid, the share that revolves, arrears and instalments, over limits; open cards"
     yield _measured("utilisation", _over(lab, "population", used), note)
 
 
@@ -168,10 +173,8 @@ def overdue(lab: Lab) -> Iterator[Measured]:
     """Measure the part of the balance that belongs to cards half a year in arrears, at the end of the year."""
 
     def long_overdue(year: ObservedYear) -> Estimate:
-        accounts, people = (
-            part[year.is_open] for part in (year.world.state.accounts, year.world.state.people)
-        )
-        owed = balance_fen(accounts)
+        accounts, people = _open_cards(year)
+        owed = balance_fen(accounts, people)
         late = (accounts["overdue"] == 1) & (people["stress_days"] >= LONG_OVERDUE_DAYS)
         return sampling.ratio(np.where(late, owed, 0.0), owed, scale=PERCENT)
 

@@ -14,6 +14,7 @@ from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.observed import ObservedYear, watch
 from cardarena.simulator.bank.economics import load_economics
 from cardarena.simulator.bank.records import ACCOUNT
+from cardarena.simulator.behaviour.person import new_people
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,18 @@ def test_a_purchase_is_owed_until_its_statement_is_due() -> None:
     assert owed_days() == pytest.approx(35.0 + 30.0 * sum(revolving**k for k in range(1, 60)))
     accounts = np.zeros(1, dtype=ACCOUNT)
     accounts["spend_28d_fen"], accounts["instalment_balance_fen"] = 2800.0, 50.0
-    assert balance_fen(accounts)[0] == pytest.approx(100.0 * owed_days() + 50.0)
+    people = new_people(1)
+    assert balance_fen(accounts, people)[0] == pytest.approx(100.0 * owed_days() + 50.0)
+
+
+def test_arrears_pile_up_to_the_limit() -> None:
+    accounts, people = np.zeros(3, dtype=ACCOUNT), new_people(3)
+    accounts["spend_28d_fen"], accounts["limit_fen"] = 2800.0, (1_000_000, 5_000, 100)
+    people["stress_days"] = 200
+    usual = 100.0 * owed_days()
+    assert balance_fen(accounts, people) == pytest.approx([usual] * 3)  # stressed, and still paying
+    accounts["overdue"] = 1
+    assert balance_fen(accounts, people) == pytest.approx([usual + 20_000.0, 5_000.0, usual])
 
 
 def test_even_spending_gives_each_month_its_days(year: ObservedYear) -> None:
