@@ -111,7 +111,7 @@ def _section(section: Section) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        "id": finding.id,
+        "id": Markup(str(escape(finding.id)).replace("_", "_<wbr>")),
         "quantity": finding.quantity + (f", {finding.mode} mode" if finding.mode == "population" else ""),
         "value": value_text(finding),
         "strip": strip(finding),
