@@ -12,6 +12,8 @@ from cardarena.benchmarks.validation.findings import CONTEXT, MISSES, Finding, V
 from cardarena.benchmarks.validation.wording import band_text, value_text
 
 _ORDER: Final = {"hard": 0, "soft": 1, "context": 2}
+#: Letters of the columns that may be cut, so that the whole fits into 110.
+_TARGET, _SOURCE = 34, 21
 _STYLE: Final = {"misses": "bold red", "holds": "", CONTEXT: "dim"}
 
 
@@ -23,20 +25,21 @@ def by_urgency(findings: Sequence[Finding]) -> list[Finding]:
 def findings_table(findings: Sequence[Finding]) -> Table:
     """Return the findings as a table of at most 110 columns."""
     table = Table(box=None, pad_edge=False, padding=(0, 1))
-    # Widths of their own, or the sources would squeeze the numbers.
-    table.add_column("target", no_wrap=True, overflow="ellipsis", min_width=34, max_width=34)
-    table.add_column("band", no_wrap=True, min_width=17)
-    table.add_column("simulated", no_wrap=True, justify="right", min_width=20)
-    table.add_column("verdict", no_wrap=True, min_width=13)
-    table.add_column("source", no_wrap=True, overflow="ellipsis")
+    for name in ("target", "band", "simulated", "verdict", "source"):
+        table.add_column(name, no_wrap=True, justify="right" if name == "simulated" else "left")
     for one in by_urgency(findings):
         # Of the units only the per cent sign fits into a line.
         short = replace(one, unit="%" if one.unit.startswith("%") else "")
         verdict = f"{one.verdict}{'?' if one.is_close else ''}"
         verdict += f", {one.hardness}" if one.verdict == MISSES else ""
-        cells = (one.id, band_text(short), value_text(one), verdict, one.source)
+        cells = (_cut(one.id, _TARGET), band_text(short), value_text(one), verdict, _cut(one.source, _SOURCE))
         table.add_row(*(escape(cell) for cell in cells), style=_STYLE[one.verdict])
     return table
+
+
+def _cut(text: str, length: int) -> str:
+    # By hand: a table that is too wide takes from every column, the verdicts too.
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def verdict_lines(verdict: Verdict, findings: Sequence[Finding]) -> list[str]:

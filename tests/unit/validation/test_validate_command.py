@@ -1,17 +1,22 @@
 """`cardarena validate`: exit codes, what it prints and writes, and that it goes on where it stopped."""
 
+import io
 import json
 import math
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from rich.console import Console
 
 from cardarena.benchmarks import cli
 from cardarena.benchmarks.validation import keeping, sections
 from cardarena.benchmarks.validation.findings import Finding, Section, Tell
 from cardarena.benchmarks.validation.lab import Lab
+from cardarena.benchmarks.validation.listing import findings_table
+from cardarena.benchmarks.validation.targets import read_targets
 
 
 class _Fakes:
@@ -133,3 +138,14 @@ def test_an_unknown_section_and_a_file_as_folder_are_bad_input(
     (tmp_path / "file").write_text("x", encoding="utf-8")
     assert _run(capsys, "--out", tmp_path / "file")[0] == 2
     assert sum(fakes.calls.values()) == 0
+
+
+def test_every_row_of_the_shipped_targets_shows_its_verdict_in_110_columns() -> None:
+    findings = [row.finding(1.98e-5, 1.54e-7) for row in read_targets()]
+    findings += [row.finding(12_345.6, 123.4) for row in read_targets()]
+    text = io.StringIO()
+    Console(width=110, file=text).print(findings_table(findings))
+    lines = text.getvalue().splitlines()
+    assert len(lines) == 1 + len(findings)
+    assert max(len(line.rstrip()) for line in lines) <= 110
+    assert all(re.search(r" (holds|misses|context)\b", line) for line in lines[1:])
