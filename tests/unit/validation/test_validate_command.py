@@ -132,7 +132,7 @@ def test_other_settings_and_a_damaged_file_are_measured_again(
 def test_an_unknown_section_and_a_file_as_folder_are_bad_input(
     fakes: _Fakes, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    code, _, err = _run(capsys, "--only", "frist", "--out", tmp_path)
+    code, _, err = _run(capsys, "--only", "firs", "--out", tmp_path)
     assert code == 2
     assert "did you mean 'first'?" in err
     (tmp_path / "file").write_text("x", encoding="utf-8")
