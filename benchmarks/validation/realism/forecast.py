@@ -65,19 +65,20 @@ class Forecasts:
     @property
     def climate(self) -> Floats:
         """The forecast that gives everybody the base rate, shape (categories, 1)."""
-        return self.base.reshape(-1, 1)
+        return np.expand_dims(self.base, 1)
 
 
 def measure(lab: Lab) -> Part:
     """Train on the first seed, test on the others."""
-    train, *tests = [snapshots(_world(lab, seed)) for seed in _seeds(lab)]
+    parts = [snapshots(_world(lab, seed)) for seed in _seeds(lab)]
+    train, tests = parts[0], parts[1:]
     runs = {name: [forecast(train, test, name) for test in tests] for name in _OUTCOMES}
     findings = [finding for name, each in runs.items() for finding in _findings(name, each)]
     return Part(tuple(findings), (_picture(runs, tests[0]),), (_table(runs),))
 
 
 def _seeds(lab: Lab) -> tuple[int, ...]:
-    return lab.seeds if len(lab.seeds) > 1 else (lab.seeds[0], lab.seeds[0] + 1)
+    return (*lab.seeds, lab.seeds[0] + 1) if len(lab.seeds) == 1 else lab.seeds
 
 
 def _world(lab: Lab, seed: int) -> World:

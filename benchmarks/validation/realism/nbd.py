@@ -73,7 +73,7 @@ def fit_counts(counts: ArrayLike) -> CountFit:
 
     found = optimize.minimize_scalar(loss, bounds=_LOG_K, method="bounded", options={"xatol": 1e-6})
     k = float(np.exp(found.x))
-    poisson = stats.poisson(mean)
+    poisson: Any = stats.poisson(mean)
     gain = -float(found.fun) - float(people @ poisson.logpmf(values))
     return CountFit(mean, k, gain / x.size, distance(x, nbd(mean, k)), distance(x, poisson))
 

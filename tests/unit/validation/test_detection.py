@@ -71,7 +71,7 @@ def test_the_arena_s_pairing_holds_and_its_loss_is_noticed(scores: Scores):
     findings = {finding.id: finding for finding in discrimination.judge(scores)}
     assert findings["discrimination.pairing"].value > 4.0
     size = scores.design.sizes[1]
-    broken = Scores(scores.design, dict(scores.values))
+    broken = Scores(scores.design, dict(scores.values), scores.people)
     for measure in ("margin", "expected margin"):
         # Each policy on another seed than its rival.
         broken.values[size, measure, PAIR[1]] = list(np.roll(scores.of(size, measure, PAIR[1]), 1))
@@ -86,3 +86,25 @@ def test_a_policy_with_other_draws_is_another_run_of_the_same_policy(scores: Sco
     assert not np.array_equal(one, other)
     assert np.corrcoef(one, other)[0, 1] > 0.9
     assert np.all(scores.of(size, "INV", "silent") == 0.0)
+
+
+def test_people_add_up_to_the_value_a_head(scores: Scores):
+    for size in scores.design.sizes:
+        for name in PAIR:
+            heads = [people.mean() for people in scores.people[size, name]]
+            assert heads == pytest.approx(scores.of(size, "margin", name))
+
+
+def test_realised_components_are_those_of_the_people(scores: Scores):
+    parts = scores.components(PAIR, "margin", paired=True)
+    size = scores.design.sizes[1]
+    within = [
+        np.var(a - b, ddof=1) for a, b in zip(*(scores.people[size, name] for name in PAIR), strict=True)
+    ]
+    assert parts.person == pytest.approx(np.mean(within))
+    # The silent arm cancels in a paired difference.
+    assert scores.components(PAIR, "INV", paired=True).person == pytest.approx(parts.person)
+    assert (
+        scores.components(PAIR, "INV", paired=False).person
+        < scores.components(PAIR, "margin", paired=False).person
+    )

@@ -1,5 +1,8 @@
 """The formulas of realism against mathematics: negative binomial, BG/NBD, gaps, concentration."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
@@ -68,19 +71,20 @@ def test_bgnbd_gives_the_published_numbers():
 
 
 def test_bgnbd_likelihood_is_the_mixture_of_its_parts():
-    # Given rate l and drop-out p: alive to T, or dropped after the last purchase.
-    x, t_x, t = 2.0, 30.43, 38.86
+    # Given rate and drop-out p: alive to t, or dropped after the last purchase. Both factors integrate on their own.
+    model, x, t_x, t = BgNbd(r=1.7, alpha=4.4, a=1.3, b=2.4), 2.0, 12.0, 20.0
 
-    def given(p: float, rate: float) -> float:
-        own = (1 - p) ** x * rate**x * np.exp(-rate * t) + p * (1 - p) ** (x - 1) * rate**x * np.exp(
-            -rate * t_x
-        )
-        return (
-            own * stats.gamma(CDNOW.r, scale=1 / CDNOW.alpha).pdf(rate) * stats.beta(CDNOW.a, CDNOW.b).pdf(p)
-        )
+    def over(density: Any, of: Callable[[float], float], high: float) -> float:
+        return integrate.quad(lambda value: of(value) * density.pdf(value), 0.0, high)[0]
 
-    whole, _ = integrate.dblquad(given, 1e-9, 2.0, 1e-9, 1.0)
-    assert CDNOW.log_likelihood(CUSTOMER)[0] == pytest.approx(np.log(whole), abs=2e-3)
+    rate, drop = stats.gamma(model.r, scale=1 / model.alpha), stats.beta(model.a, model.b)
+    alive = over(drop, lambda p: (1 - p) ** x, 1.0) * over(rate, lambda v: v**x * np.exp(-v * t), 10.0)
+    gone = over(drop, lambda p: p * (1 - p) ** (x - 1), 1.0) * over(
+        rate, lambda v: v**x * np.exp(-v * t_x), 10.0
+    )
+    history = History(np.array([x]), np.array([t_x]), np.array([t]))
+    assert model.log_likelihood(history)[0] == pytest.approx(np.log(alive + gone), abs=1e-6)
+    assert model.p_alive(history)[0] == pytest.approx(alive / (alive + gone), abs=1e-6)
 
 
 def test_conditional_expectation_is_the_published_formula_and_stays_finite():
