@@ -16,7 +16,7 @@ from cardarena.benchmarks.validation.expected import expect
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.measures import Measured, measures
 from cardarena.benchmarks.validation.response_targets import PER_CENT, untargeted
-from cardarena.benchmarks.validation.trial import UNCAPPED, Trial, variant
+from cardarena.benchmarks.validation.trial import UNCAPPED, Trial, only, variant
 from cardarena.simulator.names import CHANNELS
 
 CALL: Final = CHANNELS.index("human_call")
@@ -77,6 +77,7 @@ def _campaign(lab: Lab, seed: int, dial_days: int, product: str) -> Campaign:
     n, world = trial.n, trial.world
     offer = world.catalogue.code(product)
     category = world.rules.offers["category"][offer]
+    only(world, np.flatnonzero(trial.open_arms([offer], [CALL])[:, 0, 0]))
     answered = np.zeros(n, dtype=np.int64)
     is_client = np.ones(n, dtype=np.bool_)
     contacts, sales = np.zeros((2, n, MOST_CONTACTS))

@@ -4,7 +4,7 @@ Lots are drawn block by block of 1,024 ids, so that neither the number of cardho
 anybody's lot.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -39,19 +39,30 @@ def nth_open(ok: np.ndarray, turn: np.ndarray) -> np.ndarray:
     return np.where(count > 0, column, -1)
 
 
-def chosen_channel(mix: Mapping[str, float], is_open: np.ndarray, lot: np.ndarray) -> np.ndarray:
-    """Return a channel per person, drawn by the mix among the open ones; -1 where none is open.
+def mixed_channel(
+    mix: Mapping[str, float],
+    open_arms: Callable[[np.ndarray, list[int]], np.ndarray],
+    offers: np.ndarray,
+    lot: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a channel per person, drawn by the mix among those open to any of the offers, and what is open by it.
 
     Args:
         mix: weight by channel name.
-        is_open: shape (n, channels of the mix).
+        open_arms: says which offers may go by which channels, shape (n, offers, channels).
+        offers: offer codes.
         lot: shape (n,), uniform numbers.
+
+    Returns:
+        Channel codes, shape (n,), -1 where none is open; and which offers may go by the channel drawn, shape (n, offers).
     """
-    weight = np.array(list(mix.values())) * is_open
+    codes = [CHANNELS.index(name) for name in mix]
+    is_open = open_arms(offers, codes)
+    weight = np.array(list(mix.values())) * is_open.any(axis=1)
     total = weight.sum(axis=1)
     at = (np.cumsum(weight, axis=1) <= (lot * total)[:, None]).sum(axis=1)
-    codes = np.array([CHANNELS.index(name) for name in mix])
-    return np.where(total > 0.0, codes[np.minimum(at, codes.size - 1)], -1)
+    at = np.minimum(at, len(codes) - 1)
+    return np.where(total > 0.0, np.array(codes)[at], -1), is_open[np.arange(lot.size), :, at]
 
 
 def chosen_offer(is_open: np.ndarray, lot: np.ndarray) -> np.ndarray:

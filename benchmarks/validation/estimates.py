@@ -1,6 +1,6 @@
 """Means and ratios over people and seeds, with their standard errors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -58,3 +58,18 @@ def ratio_of_ratios(upper: Sequence[Parts], lower: Sequence[Parts]) -> tuple[flo
     between = float(seeds.std(ddof=1) / np.sqrt(seeds.size)) if seeds.size > 1 else 0.0
     value = a / b
     return value, max(value * float(np.sqrt(spread)), between)
+
+
+def of_mean(
+    what: Callable[[np.ndarray], float], curves: Sequence[np.ndarray] | np.ndarray
+) -> tuple[float, float]:
+    """Return `what` of the mean curve, and its standard error from the same of each seed's curve; NaN without two of those.
+
+    Args:
+        what: a number that is read off a curve: its summit, say; NaN where there is none.
+        curves: one a seed, all of the same shape.
+    """
+    each = np.array([what(curve) for curve in curves])
+    each = each[np.isfinite(each)]
+    error = float(each.std(ddof=1) / np.sqrt(each.size)) if each.size > 1 else float("nan")
+    return what(np.mean(curves, axis=0)), error

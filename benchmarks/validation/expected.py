@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from cardarena.simulator.behaviour.events import AWAKE, WAKES
+from cardarena.simulator.behaviour.life import closure_hazard
 from cardarena.simulator.behaviour.person import NEED_ON, NEED_PRECURSOR
 from cardarena.simulator.behaviour.purchase import interest_hazard, organic_hazards
 from cardarena.simulator.behaviour.response import (
@@ -125,4 +126,17 @@ def expect(
         window,
         out,
     )
+    return out
+
+
+@njit(cache=True)
+def _closing(people, holders, q, out):
+    for j in range(holders.size):
+        out[j] = closure_hazard(people[holders[j]], q)
+
+
+def closing(world: World, holders: np.ndarray) -> np.ndarray:
+    """Return each person's hazard a day of closing the account by choice, shape (rows,)."""
+    out = np.zeros(holders.size)
+    _closing(world.state.people, holders, world.rules.parameter[0], out)
     return out

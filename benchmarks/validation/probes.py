@@ -52,6 +52,13 @@ class Probe:
         """Take back nothing."""
 
 
+class Quiet(Probe):
+    """Contacts nobody, and looks at nobody: what a world does when it is left alone."""
+
+    name = "probe_quiet"
+    every_days = 2**31
+
+
 class Given(Probe):
     """Hands on contacts that the experimenter prepared, once."""
 
@@ -77,10 +84,8 @@ class Rhythm(Probe):
 
     name = "probe_rhythm"
 
-    def __init__(
-        self, channel: int, interval_days: np.ndarray, offers: np.ndarray, *, until: int = 2**31
-    ) -> None:
-        self.channel, self.interval_days, self.offers, self.until = channel, interval_days, offers, until
+    def __init__(self, channel: int, interval_days: np.ndarray, offers: np.ndarray) -> None:
+        self.channel, self.interval_days, self.offers = channel, interval_days, offers
 
     def reset(self, brief: Brief, policy_seed: int) -> None:
         """Draw each person's first day and first offer."""
@@ -93,8 +98,6 @@ class Rhythm(Probe):
         if self._first_day is None:
             self._first_day = view.day
         day = view.day - self._first_day
-        if day >= self.until:
-            return Contacts.none()
         count = np.floor(self._phase + (day + 1) / self.interval_days).astype(np.int64)
         before = np.floor(self._phase + day / self.interval_days).astype(np.int64)
         due = np.flatnonzero((count > before) & (view["is_open"] > 0))

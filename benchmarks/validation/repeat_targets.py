@@ -10,17 +10,17 @@ from typing import Final
 import numpy as np
 
 from cardarena.benchmarks.validation.designs import MINUTE, chosen_offer, lots
-from cardarena.benchmarks.validation.estimates import Parts, ratio_of_ratios
+from cardarena.benchmarks.validation.estimates import Parts, of_mean, ratio_of_ratios
 from cardarena.benchmarks.validation.expected import expect
-from cardarena.benchmarks.validation.lab import Lab, over_seeds
+from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.measures import Measured, measures
-from cardarena.benchmarks.validation.trial import UNCAPPED, Trial, variant
+from cardarena.benchmarks.validation.trial import UNCAPPED, Trial, only, variant
 from cardarena.simulator.names import CHANNELS
 
 PLATFORM: Final = CHANNELS.index("third_party")
 _LOOKED_AT: Final = {**UNCAPPED, "channels.third_party.p_notice": 0.95, "channels.third_party.p_fail": 0.0}
-#: On the platform one more impression of ours stands in for somebody else's: it adds no load, and annoys by its repetition only as
-#: far as the click wears out.
+#: On the platform one more impression of ours stands in for somebody else's: it adds no load and no annoyance, so that what wears
+#: out is the creative.
 _AMONG_MANY: Final = {
     **_LOOKED_AT,
     "channels.third_party.load": 0.0,
@@ -35,12 +35,16 @@ ATTITUDE_EXPOSURES: Final = 30
 
 
 def _audience(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
-    """Return who may be shown something on the platform, and one offer by lot for each, both of shape (people,)."""
+    """Return who may be shown something on the platform, and one offer by lot for each, both of shape (people,).
+
+    Everybody else rests from now on.
+    """
     offers = np.arange(trial.world.rules.offers.size)
     is_open = trial.open_arms(offers, [PLATFORM])[:, :, 0]
     (lot,) = lots(31, trial.n, 1)
     offer = chosen_offer(is_open, lot)
     people = np.flatnonzero(offer >= 0)
+    only(trial.world, people)
     return people, offer[people]
 
 
@@ -154,14 +158,13 @@ def inverted_u(lab: Lab) -> Iterable[Measured]:
     annoyance of 1 cancels the whole of it. Spaced is meant against massed: days apart, not within one sitting.
     """
     curves = attitude_curve(lab)
-    exposures = np.arange(curves.shape[1])
-    peaks = [peak_of(curve) for curve in curves]
-    value, error = over_seeds(peaks)
+    value, error = of_mean(peak_of, curves)
     yield Measured("peak", value, error, f"{SPACING_DAYS} day(s) between exposures")
-    falls = [
-        np.interp(2.0 * peak, exposures, curve) / np.interp(peak, exposures, curve)
-        for peak, curve in zip(peaks, curves, strict=True)
-    ]
-    value, error = over_seeds(falls)
-    seen = min(2.0 * float(np.mean(peaks)), float(exposures[-1]))
+    seen = min(2.0 * value, float(ATTITUDE_EXPOSURES))
+    value, error = of_mean(_left_at_twice_the_peak, curves)
     yield Measured("fall", value, error, f"after {seen:.0f} exposures")
+
+
+def _left_at_twice_the_peak(curve: np.ndarray) -> float:
+    peak, exposures = peak_of(curve), np.arange(curve.size)
+    return float(np.interp(2.0 * peak, exposures, curve) / np.interp(peak, exposures, curve))

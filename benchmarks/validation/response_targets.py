@@ -14,7 +14,7 @@ import numpy as np
 
 from cardarena.agents.market import relevance
 from cardarena.agents.reference import StatusQuo
-from cardarena.benchmarks.validation.designs import MINUTE, chosen_channel, chosen_offer, lots
+from cardarena.benchmarks.validation.designs import MINUTE, chosen_offer, lots, mixed_channel
 from cardarena.benchmarks.validation.estimates import Parts, ratio
 from cardarena.benchmarks.validation.expected import ATTRIBUTION_DAYS, expect
 from cardarena.benchmarks.validation.lab import Lab
@@ -89,13 +89,9 @@ def _send(lab: Lab, seed: int, mix: dict[str, float], categories: tuple[int, ...
     offers = np.arange(rules.offers.size)
     if categories:
         offers = np.flatnonzero(np.isin(rules.offers["category"], categories))
-    codes = [CHANNELS.index(name) for name in mix]
-    is_open = trial.open_arms(offers, codes)
     which, what = lots(1, trial.n, 2)
-    channel = chosen_channel(mix, np.asarray(is_open.any(axis=1)), which)
-    place = np.zeros(len(CHANNELS) + 1, dtype=np.int64)
-    place[codes] = np.arange(len(codes))
-    offer = chosen_offer(is_open[np.arange(trial.n), :, place[channel]], what)
+    channel, is_open = mixed_channel(mix, trial.open_arms, offers, which)
+    offer = chosen_offer(is_open, what)
     holders = np.flatnonzero((channel >= 0) & (offer >= 0))
     return _played(trial, holders, offers[offer[holders]], channel[holders])
 
