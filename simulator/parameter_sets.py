@@ -13,6 +13,7 @@ import cardarena.scenarios
 from cardarena.simulator.bank.catalogue import ChannelName
 from cardarena.simulator.bank.sourced import Strict
 from cardarena.simulator.errors import ScenarioError, UnknownNameError
+from cardarena.simulator.population.survey import Survey
 from cardarena.simulator.scenario_model import (
     ChannelOverride,
     FrozenDict,
@@ -38,6 +39,7 @@ class ParameterSet(Strict):
             none of these, such as a bank's own.
         parameters: behavioural parameters that differ from the shipped ones, by name.
         channels: what differs from the shipped channels, by name.
+        survey: a bank's own survey, raked: who the cardholders of the `survey` mode are.
         provenance: how it was made; told, never read.
     """
 
@@ -46,6 +48,7 @@ class ParameterSet(Strict):
     split: Split
     parameters: Annotated[dict[str, ParameterValue], _frozen] = Field(default_factory=FrozenDict)
     channels: Annotated[dict[ChannelName, ChannelOverride], _frozen] = Field(default_factory=FrozenDict)
+    survey: Survey | None = None
     provenance: Annotated[dict[str, Any], _frozen, WithJsonSchema({"type": "object"})] = Field(
         default_factory=FrozenDict
     )
@@ -103,10 +106,12 @@ def read_world(path: Path) -> Document:
 def under(world: Document) -> Document:
     """Return what a world puts under a scenario, and its label."""
     data: dict[str, Any] = {key: world.data[key] for key in ("parameters", "channels") if key in world.data}
+    if "survey" in world.data:
+        data["population"] = {"survey": world.data["survey"]}
     label = WorldLabel(name=world.data["name"], split=world.data["split"])
     places: dict[Keys, Any] = {(): world.place(()), ("world",): world.place(())}
     for keys in paths(data):
-        places[keys] = world.place(keys)
+        places[keys] = world.place(keys[1:] if keys[0] == "population" else keys)
     return Document(data | {"world": label.model_dump()}, places)
 
 
@@ -119,9 +124,10 @@ def world_overrides(name_or_path: str | Path | None) -> dict[str, Any]:
     """
     if name_or_path is None:
         return {}
-    said = load_world(name_or_path).model_dump(
-        mode="json", exclude_unset=True, include={"parameters", "channels"}
-    )
+    world = load_world(name_or_path)
+    said = world.model_dump(mode="json", exclude_unset=True, include={"parameters", "channels"})
+    if world.survey is not None:
+        said["population"] = {"survey": world.survey.model_dump(mode="json")}
     return {"world": str(name_or_path), **said}
 
 

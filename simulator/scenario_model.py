@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Final, Literal, NoReturn
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
@@ -25,29 +25,15 @@ from cardarena.simulator.bank.catalogue import (
     mfen,
 )
 from cardarena.simulator.bank.economics import legal_rules
+from cardarena.simulator.bank.sourced import FrozenDict as FrozenDict
 from cardarena.simulator.bank.sourced import Strict
 from cardarena.simulator.calendar import FIRST_YEAR, LAST_YEAR
 from cardarena.simulator.errors import nearest
 from cardarena.simulator.names import CHANNELS, RULES
+from cardarena.simulator.population.survey import Survey
 from cardarena.simulator.strict_yaml import at_key, problem, shown
 
 MAX_CARDHOLDERS: Final = 10_000_000
-
-
-class FrozenDict(dict[str, Any]):
-    """A dict that refuses changes; equal to, printed and pickled like a dict, and hashable."""
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("a scenario does not change; make another one with overrides")
-
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse  # pyright: ignore[reportAssignmentType]
-
-    def __hash__(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return hash(frozenset(self.items()))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return FrozenDict, (dict(self),)
 
 
 def _from_iso(value: Any) -> Any:
@@ -127,6 +113,7 @@ class Population(Strict):
         new_share: share of cardholders whose account is at most `new_tenure_max_days` old at the start.
         new_tenure_max_days: how old a new account may be.
         new_consents_off: new cardholders begin without consents and permissions, which must be won.
+        survey: a bank's own survey, raked, in place of the shipped one; it stands for the `survey` mode alone.
     """
 
     mode: Literal["survey", "population"] = "survey"
@@ -134,6 +121,11 @@ class Population(Strict):
     new_share: Fraction = 0.0
     new_tenure_max_days: Annotated[int, Field(ge=1, le=365)] = 60
     new_consents_off: bool = False
+    survey: Survey | None = None
+
+    def record(self) -> np.ndarray | None:
+        """Return the record from which cardholders are made, shape (1,), or None for the shipped one of the mode."""
+        return self.survey.record() if self.survey is not None and self.survey.mode == self.mode else None
 
 
 class BurnInPhase(Strict):

@@ -116,7 +116,7 @@ class World:
         if n < 1:
             raise CardArenaError(f"expected at least one cardholder, found {n}")
         key = world_key(seed)
-        traits = make_traits(key, n, scenario.population.mode)
+        traits = make_traits(key, n, scenario.population.mode, table=scenario.population.record())
         rules = make_rules(scenario, scenario.catalogue(), load_economics())
         state = WorldState.fresh(
             key,

@@ -14,38 +14,50 @@ from cardarena.benchmarks import provenance
 from cardarena.benchmarks.calibration.identify import Identification
 from cardarena.benchmarks.calibration.run import Outcome, held
 from cardarena.benchmarks.storage import plain, write_json, write_text
+from cardarena.simulator.parameter_sets import ParameterSet
+from cardarena.simulator.strict_yaml import parse_document, validated
 
 SCHEMA_VERSION: Final = 1
 #: Slopes beyond it look alike in the picture: the target leaves its band within half a prior standard deviation.
 _FULL_COLOUR: Final = 2.0
 
 
-def world_document(outcome: Outcome, name: str, title: str, split: str) -> dict[str, Any]:
-    """Return the fitted parameters as a world: plain data in the form of `scenarios/worlds/*.yaml`.
+def world_document(
+    name: str, title: str, split: str, overrides: Mapping[str, Any], about: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a world: plain data in the form of `scenarios/worlds/*.yaml`.
 
     Args:
-        outcome: what was found.
         name: registry name of the world.
         title: what a table shows.
         split: `train`, `validation`, `test` or `reference`.
+        overrides: scenario overrides that it stands for: parameters, channels, a survey.
+        about: what its provenance says beside who made it, when and how.
     """
-    rows = outcome.fit_rows()
-    task, base = outcome.task, outcome.task.base
     document: dict[str, Any] = {"name": name, "title": title, "split": split}
-    for kind in ("parameters", "channels"):
-        written = {**base.get(kind, {}), **outcome.overrides.get(kind, {})}
-        if written:
-            document[kind] = plain(written)
+    document |= {kind: overrides[kind] for kind in ("parameters", "channels") if overrides.get(kind)}
+    if survey := overrides.get("population", {}).get("survey"):
+        document["survey"] = survey
     document["provenance"] = {
         "command": provenance.shown_command(),
         "cardarena": provenance.package_version(),
         "python": platform.python_version(),
         "made": provenance.now(),
+        **about,
+    }
+    return plain(document)
+
+
+def about_fit(outcome: Outcome) -> dict[str, Any]:
+    """Return what a world's provenance says of the fit that made it."""
+    rows = outcome.fit_rows()
+    task = outcome.task
+    begun = {"begun_with": provenance.shown_path(task.base["world"])} if "world" in task.base else {}
+    return begun | {
         "source_digest": outcome.source,
-        **({"begun_with": base["world"]} if "world" in base else {}),
         "targets_digest": task.targets_digest(),
         "targets": sorted({band.target for band in task.bands}, key=_natural),
-        "seeds": list(task.seeds),
+        "seeds": task.seeds,
         "cardholders": task.cardholders,
         "objective_before": _rounded(outcome.fitted.start_loss),
         "objective_after": _rounded(outcome.fitted.loss),
@@ -56,7 +68,6 @@ def world_document(outcome: Outcome, name: str, title: str, split: str) -> dict[
             for p, u in zip(task.parameters, outcome.fitted.u, strict=True)
         },
     }
-    return document
 
 
 def _natural(target: str) -> tuple[str, int]:
@@ -167,11 +178,32 @@ def picture(outcome: Outcome) -> str:
     return drawn.svg
 
 
-def write_all(outcome: Outcome, out: Path, *, name: str, title: str, split: str) -> list[Path]:
-    """Write the world to `out`, and the record and the picture beside it; return the paths."""
-    document = world_document(outcome, name, title, split)
-    text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=110)
-    paths = [write_text(out, text), write_json(beside(out, "calibration.json"), record(outcome))]
+def write_world(out: Path, document: Mapping[str, Any]) -> Path:
+    """Write a world to its file, short rows of numbers on one line.
+
+    Raises:
+        ScenarioError: it is no world that could be read again; nothing is written.
+    """
+    text = yaml.dump(dict(document), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=110)
+    validated(ParameterSet, parse_document(text, out.name))
+    return write_text(out, text)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes lists of numbers in a row."""
+
+
+def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
+    is_row = all(isinstance(value, int | float) for value in values)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=is_row)
+
+
+_Dumper.add_representer(list, _represent_list)
+
+
+def write_record(outcome: Outcome, out: Path) -> list[Path]:
+    """Write the record of a fit and its picture beside the world file; return the paths."""
+    paths = [write_json(beside(out, "calibration.json"), record(outcome))]
     if outcome.identification is not None:
         paths.append(write_text(beside(out, "calibration.svg"), picture(outcome)))
     return paths

@@ -1,6 +1,7 @@
 """The command that fits the model to figures: `calibrate`."""
 
 import signal
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,10 @@ from cardarena.benchmarks.cli import options
 from cardarena.benchmarks.cli.output import Interrupted, remark, say, say_json, say_table, usable_file
 
 if TYPE_CHECKING:
-    from cardarena.benchmarks.calibration.run import Outcome
+    from cardarena.benchmarks.calibration.own_survey import Met
+    from cardarena.benchmarks.calibration.run import Outcome, Task
+    from cardarena.benchmarks.validation.findings import Tell
+    from cardarena.simulator.population.rake import Figures
 
 
 class Method(StrEnum):
@@ -37,13 +41,23 @@ def calibrate(
         Path | None,
         typer.Option("--targets", metavar="FILE.csv", help="Your own figures, put over the shipped ones."),
     ] = None,
+    survey: Annotated[
+        Path | None,
+        typer.Option(
+            "--survey",
+            metavar="FILE.csv",
+            help="Your own survey: who your cardholders are. Alone, nothing is fitted.",
+        ),
+    ] = None,
     free: Annotated[
         Path | None,
         typer.Option("--free", metavar="FILE.csv", help="The parameters that may move. [default: shipped]"),
     ] = None,
     world: Annotated[
         str | None,
-        typer.Option("--world", metavar="NAME|FILE", help="Begin with this world. [default: shipped parameters]"),
+        typer.Option(
+            "--world", metavar="NAME|FILE", help="Begin with this world. [default: shipped parameters]"
+        ),
     ] = None,
     only: Annotated[
         list[str] | None,
@@ -97,7 +111,13 @@ def calibrate(
     from cardarena.benchmarks.calibration.fit import FitSettings
     from cardarena.benchmarks.calibration.moments import source_digest
     from cardarena.benchmarks.calibration.objective import Weights
-    from cardarena.benchmarks.calibration.outcome import beside, write_all
+    from cardarena.benchmarks.calibration.outcome import (
+        about_fit,
+        beside,
+        world_document,
+        write_record,
+        write_world,
+    )
     from cardarena.benchmarks.calibration.request import make_task, world_name
     from cardarena.benchmarks.calibration.run import SEEDS
     from cardarena.benchmarks.calibration.run import calibrate as run
@@ -106,54 +126,92 @@ def calibrate(
     from cardarena.simulator.parameter_sets import world_overrides
 
     usable_file(out, force=force)
-    name = world_name(out)
-    task = make_task(
-        targets=targets,
-        free=free,
-        base=world_overrides(world),
-        only=only,
-        move=move,
-        cardholders=cardholders,
-        seeds=tuple(SEEDS[0] + i for i in range(seeds)),
-        fit=FitSettings(method.value, steps, refresh),
-        weights=Weights(hard, ridge),
-    )
+    name, folder = world_name(out), beside(out, "evaluations")
+    tell: Tell = (lambda text: None) if as_json else remark
+    base, figures = world_overrides(world), _figures(survey)
+
+    def task_on(overrides: dict[str, Any]) -> "Task":
+        return make_task(
+            targets=targets,
+            free=free,
+            only=only,
+            move=move,
+            base=overrides,
+            cardholders=cardholders,
+            seeds=tuple(SEEDS[0] + i for i in range(seeds)),
+            fit=FitSettings(method.value, steps, refresh),
+            weights=Weights(hard, ridge),
+        )
+
+    is_fitting = survey is None or bool(targets or free or only or move)
+    if is_fitting:  # every mistake in the tables is said before anything runs
+        task_on(base)
     use_own_cache()
     signal.signal(signal.SIGTERM, _as_interrupt)
-    tell = (lambda text: None) if as_json else remark
-    tell(
-        f"{len(task.parameters)} parameters, {len(task.bands)} targets, {cardholders:,} cardholders, {seeds} seeds"
-    )
-    folder = beside(out, "evaluations")
+    source, outcome = source_digest(), None
+    met: list[Met] = []
     try:
-        outcome = run(
-            task,
-            folder,
-            workers=workers or available_cores(),
-            identifying=identifying,
-            tell=tell,
-            source=source_digest(),
-        )
+        if figures is not None:
+            base, met = _with_survey(base, figures, folder, source, tell)
+        if is_fitting:
+            task = task_on(base)
+            tell(f"{len(task.parameters)} parameters, {len(task.bands)} components of targets")
+            cores = workers or available_cores()
+            outcome = run(task, folder, workers=cores, identifying=identifying, tell=tell, source=source)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted; what was evaluated is kept in {folder}: give the same command to go on"
         ) from None
-    paths = write_all(outcome, out, name=name, title=title or f"Fitted: {name}", split=split.value)
-    _say_outcome(outcome, paths, as_json)
+    about = {"source_digest": source} if outcome is None else about_fit(outcome)
+    overrides = base if outcome is None else outcome.overrides
+    document = world_document(name, title or f"Fitted: {name}", split.value, overrides, about)
+    paths = [write_world(out, document), *(write_record(outcome, out) if outcome else [])]
+    _say(outcome, met, paths, as_json)
+
+
+def _figures(survey: Path | None) -> "Figures | None":
+    from cardarena.benchmarks.calibration.own_survey import read_survey
+
+    return None if survey is None else read_survey(survey)
+
+
+def _with_survey(
+    base: dict[str, Any], figures: "Figures", folder: Path, source: str, tell: "Tell"
+) -> "tuple[dict[str, Any], list[Met]]":
+    """Return the overrides with the raked survey among them, and what became of its figures."""
+    from cardarena.benchmarks.calibration.own_survey import raked
+
+    survey, met = raked(figures, folder, source, tell)
+    return base | {"population": {"survey": survey.model_dump(mode="json")}}, met
 
 
 def _as_interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _say_outcome(outcome: "Outcome", paths: list[Path], as_json: bool) -> None:
-    from cardarena.benchmarks.calibration.outcome import fit_table, parameter_table, record
-    from cardarena.benchmarks.calibration.run import held
+def _say(outcome: "Outcome | None", met: "Sequence[Met]", paths: Sequence[Path], as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from cardarena.benchmarks.calibration.outcome import record
 
     if as_json:
-        content: dict[str, Any] = record(outcome) | {"files": [str(path) for path in paths]}
-        say_json(content)
+        content = {} if outcome is None else record(outcome)
+        say_json(content | {"survey": [asdict(row) for row in met], "files": [str(path) for path in paths]})
         return
+    if met:
+        rows = [(r.variable, r.level or "-", f"{r.wanted:.6g}", f"{r.found:.6g}") for r in met]
+        say_table(["survey", "level", "wanted", "raked"], rows)
+        say("")
+    if outcome is not None:
+        _say_outcome(outcome)
+    for path in paths:
+        say(f"written: {path}")
+
+
+def _say_outcome(outcome: "Outcome") -> None:
+    from cardarena.benchmarks.calibration.outcome import fit_table, parameter_table
+    from cardarena.benchmarks.calibration.run import held
+
     rows = outcome.fit_rows()
     say_table(*fit_table(rows))
     say("")
@@ -171,5 +229,3 @@ def _say_outcome(outcome: "Outcome", paths: list[Path], as_json: bool) -> None:
         for direction in found.weak_directions:
             say("hardly move any: " + " ".join(f"{loading:+.2f} {name}" for name, loading in direction))
     say(f"{outcome.evaluations} evaluations made, {outcome.seconds:.0f} s of computing in all")
-    for path in paths:
-        say(f"written: {path}")

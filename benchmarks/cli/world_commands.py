@@ -102,6 +102,12 @@ def population(
         Mode, typer.Option("--mode", help="Urban and active as surveyed, or the whole card base.")
     ] = Mode.survey,
     seed: options.Seed = 1,
+    world: Annotated[
+        str | None,
+        typer.Option(
+            "--world", metavar="NAME|FILE", help="The world whose survey is meant. [default: shipped]"
+        ),
+    ] = None,
     identities: Annotated[
         bool, typer.Option("--identities", help="Add synthetic names, phones, card numbers.")
     ] = False,
@@ -112,7 +118,13 @@ def population(
     from cardarena.benchmarks.cli.world_files import write_population
 
     path, rows, columns = write_population(
-        out, cardholders=cardholders, mode=mode.value, seed=seed, identities=identities, force=force
+        out,
+        cardholders=cardholders,
+        mode=mode.value,
+        seed=seed,
+        identities=identities,
+        force=force,
+        world=world,
     )
     if as_json:
         say_json({"file": str(path), "rows": rows, "columns": columns, "mode": mode.value, "seed": seed})

@@ -20,7 +20,14 @@ _SUFFIXES: Final = (".parquet", ".csv")
 
 
 def write_population(
-    out: Path, *, cardholders: int, mode: str, seed: int, identities: bool, force: bool = False
+    out: Path,
+    *,
+    cardholders: int,
+    mode: str,
+    seed: int,
+    identities: bool,
+    force: bool = False,
+    world: str | None = None,
 ) -> tuple[Path, int, list[str]]:
     """Write a population to `out`; return the file, its rows and its columns.
 
@@ -31,6 +38,7 @@ def write_population(
         seed: world seed.
         identities: whether names, phones and card numbers are added.
         force: replace an earlier file.
+        world: name or file of the world whose survey is meant; the shipped one by default.
 
     Raises:
         CardArenaError: another kind of file.
@@ -39,13 +47,16 @@ def write_population(
     if out.suffix not in _SUFFIXES:
         raise CardArenaError(f"--out {out.name!r}: expected a name that ends in {' or '.join(_SUFFIXES)}")
     usable_file(out, force=force)
+    from cardarena.simulator.parameter_sets import load_world
     from cardarena.simulator.population.frame import to_frame
     from cardarena.simulator.population.generate import traits
     from cardarena.simulator.setup import world_key
 
     # The people of the worlds of this seed, which go by the seed's key.
     key = world_key(seed)
-    frame = to_frame(traits(key, cardholders, mode), identities=identities, seed=key)
+    survey = None if world is None else load_world(world).survey
+    table = survey.record() if survey is not None and survey.mode == mode else None
+    frame = to_frame(traits(key, cardholders, mode, table=table), identities=identities, seed=key)
     if out.suffix == ".parquet":
         write_parquet(out, frame)
     else:

@@ -81,7 +81,7 @@ class Lab:
 
     def traits(self, count: int, mode: str = "survey") -> np.ndarray:
         """Return `count` cardholders' traits of the first seed, shape (count,), dtype TRAITS."""
-        return traits(self.seeds[0], count, mode)
+        return traits(self.seeds[0], count, mode, table=self.scenario(mode=mode).population.record())
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A number that says where it comes from, as the bank's YAML tables write it."""
+"""What models of files are made of: strictness, mappings that do not change, and numbers that say where they come from."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,22 @@ class Strict(BaseModel):
     """A model that refuses unknown keys, changes, conversions between types, infinity and not-a-number."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FrozenDict(dict[str, Any]):
+    """A dict that refuses changes; equal to, printed and pickled like a dict, and hashable."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("a scenario does not change; make another one with overrides")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse  # pyright: ignore[reportAssignmentType]
+
+    def __hash__(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenDict, (dict(self),)
 
 
 Source = Annotated[str, Field(min_length=8, max_length=800)]

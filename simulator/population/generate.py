@@ -12,7 +12,9 @@ from cardarena.simulator.population.tables import tables
 _PARALLEL_FROM: Final = 50_000  # below it, starting the threads costs more than they save
 
 
-def traits(seed: int, count: int, mode: str = "survey", first: int = 0) -> np.ndarray:
+def traits(
+    seed: int, count: int, mode: str = "survey", first: int = 0, table: np.ndarray | None = None
+) -> np.ndarray:
     """Return the traits of `count` cardholders, from id `first` on.
 
     A cardholder is a pure function of (seed, id): a population of N is the beginning of one of 2N, and a shard is a
@@ -23,6 +25,7 @@ def traits(seed: int, count: int, mode: str = "survey", first: int = 0) -> np.nd
         count: number of cardholders, at least one.
         mode: `survey` (urban, active, as interviewed) or `population` (the Chinese card base).
         first: id of the first cardholder.
+        table: record of `TABLES`, shape (1,), in place of the shipped one of the mode: see `survey.Survey.record`.
 
     Returns:
         Array of `TRAITS`, shape (count,).
@@ -40,7 +43,7 @@ def traits(seed: int, count: int, mode: str = "survey", first: int = 0) -> np.nd
     References:
         Mastercard and Forrester Consulting, survey of 524 cardholders (March 2022); sources stand in `data/`.
     """
-    table = tables(mode)
+    table = tables(mode) if table is None else table
     if not 0 <= seed < 2**64:
         raise CardArenaError(f"a seed is a whole number from 0 to 2^64 - 1, found {seed}")
     if count < 1:

@@ -13,6 +13,7 @@ import argparse
 import csv
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -29,17 +30,20 @@ from cardarena.simulator.population.tables import (
     LEVELS,
     SPEND_EDGES,
     Cells,
+    Scores,
+    likings,
     marginals,
     pack,
     parameters,
     quotas,
     rows,
     rows_of_mode,
+    segment_shares,
 )
 
 _SEED: Final = 20220301  # of the people on whom it is fitted, and on whom nothing is tested
 _COUNT: Final = 256 * 1024
-_PRIVACY_ITEMS: Final = ("blocks_tracking", "refuses_secondary_use", "shares_no_preferences")
+PRIVACY_ITEMS: Final = ("blocks_tracking", "refuses_secondary_use", "shares_no_preferences")
 _DIGITS: Final = 12
 
 Row = dict[str, str | float]
@@ -66,21 +70,44 @@ def iterative_proportional_fit(
     return table
 
 
-def conditional_shares(variable: str, marginal: np.ndarray, scale: float = 1.0) -> np.ndarray:
+def conditional_shares(
+    variable: str, marginal: np.ndarray, scale: float = 1.0, quota: np.ndarray | None = None
+) -> np.ndarray:
     """Return P(level | segment), shape (6, levels), whose mixture over the segments is the marginal.
 
     Args:
         variable: a row of `tendencies.csv`.
         marginal: shares of the levels, shape (levels,).
         scale: factor on the tendencies.
+        quota: cardholders of each segment in a block, shape (6,); the shipped ones by default.
     """
     lean = next(row for row in rows("tendencies.csv") if row["variable"] == variable)
     slopes = np.array([float(lean[segment]) for segment in names.SEGMENTS])
     # The quotas rather than the published shares: the marginal then holds for the blocks as they are.
-    shares = quotas() / quotas().sum()
+    quota = quotas() if quota is None else quota
+    shares = quota / quota.sum()
     start = shares[:, None] * marginal * np.exp(scale * np.outer(slopes, np.arange(len(marginal))))
     joint = iterative_proportional_fit(start, shares, marginal)
     return joint / joint.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures that take the place of published ones; what is left out stays.
+
+    Attributes:
+        marginals: shares of the levels of a variable, each of shape (levels,), summing to 1.
+        segments: shares of S1..S6, shape (6,), summing to 1.
+        likings: scores from 1 to 5 by (`channel` or `service`, name).
+        flags: shares of the 0/1 traits.
+        numbers: names of `parameters.csv` that raking aims at: means and the like.
+    """
+
+    marginals: Cells = field(default_factory=dict[str, np.ndarray])
+    segments: np.ndarray | None = None
+    likings: Scores = field(default_factory=dict[tuple[str, str], float])
+    flags: dict[str, float] = field(default_factory=dict[str, float])
+    numbers: dict[str, float] = field(default_factory=dict[str, float])
 
 
 class Rake:
@@ -90,19 +117,34 @@ class Rake:
     order matters: limits read spend, spend of an active card reads dormancy, flags read the privacy items.
     """
 
-    def __init__(self, mode: str) -> None:
-        self.mode = mode
-        self.numbers = parameters(mode)
-        self.marginals = marginals(mode)
-        self.cells: Cells = {name: conditional_shares(name, share) for name, share in self.marginals.items()}
+    def __init__(self, mode: str, own: "Figures | None" = None, count: int = _COUNT) -> None:
+        """Begin with the published figures of a mode.
+
+        Args:
+            mode: one of `MODES`.
+            own: figures that take the place of the published ones.
+            count: people on whom it is fitted.
+        """
+        own = own or Figures()
+        self.mode, self.count = mode, count
+        self.numbers = parameters(mode) | own.numbers
+        self.marginals = marginals(mode) | own.marginals
+        self.flag_shares = {row["flag"]: float(row["share"]) for row in rows_of_mode("flags.csv", mode)}
+        self.flag_shares |= own.flags
+        self.shares = segment_shares() if own.segments is None else own.segments
+        self.scores = likings() | own.likings
+        self.cells: Cells = {name: self._shares(name, share) for name, share in self.marginals.items()}
         self.scalars = {name: self.numbers.get(name, 0.5) for name in FITTED_SCALARS}
         self.logits = dict.fromkeys(FLAGS, 0.0)
         self.rows: list[Row] = []
 
+    def _shares(self, variable: str, marginal: np.ndarray, scale: float = 1.0) -> np.ndarray:
+        return conditional_shares(variable, marginal, scale, quotas(self.shares))
+
     def people(self) -> np.ndarray:
-        """Return the people that the present numbers make, shape (262144,)."""
-        out = np.zeros(_COUNT, TRAITS)
-        table = pack(self.mode, self.cells, self.scalars, self.logits)
+        """Return the people that the present numbers make, shape (count,)."""
+        out = np.zeros(self.count, TRAITS)
+        table = pack(self.mode, self.cells, self.scalars, self.logits, shares=self.shares, scores=self.scores)
         fill_parallel(np.uint64(_SEED), np.int64(0), out, table)
         return out
 
@@ -114,12 +156,20 @@ class Rake:
         low: float,
         high: float,
     ) -> float:
-        """Return the value in [low, high] at which the people meet the target, and leave it applied."""
+        """Return the value in [low, high] at which the people meet the target, and leave it applied.
+
+        Raises:
+            ValueError: the target is out of reach; says what is within.
+        """
 
         def miss(value: float) -> float:
             apply(value)
             return measure(self.people()) - target
 
+        ends = miss(low), miss(high)
+        if ends[0] * ends[1] > 0.0:
+            reach = sorted(target + end for end in ends)
+            raise ValueError(f"expected a figure from {reach[0]:.6g} to {reach[1]:.6g}, found {target:.6g}")
         value = round(float(brentq(miss, low, high, xtol=1e-5)), _DIGITS)  # pyright: ignore[reportArgumentType]
         apply(value)
         return value
@@ -138,20 +188,20 @@ class Rake:
 
     def fit_privacy(self) -> None:
         """Scale the tendencies of the three privacy items until the strict on all three have their share."""
-
-        def apply(scale: float) -> None:
-            for item in _PRIVACY_ITEMS:
-                self.cells[item] = conditional_shares(item, self.marginals[item], scale)
-
         target = self.numbers["strict_share"]
-        self.note("privacy_scale", self.solve(apply, strict_share, target, 0.0, 3.0), target)
+        self.note("privacy_scale", self.solve(self.apply_privacy, strict_share, target, 0.0, 3.0), target)
+
+    def apply_privacy(self, scale: float) -> None:
+        """Make the cells of the three privacy items with their tendencies scaled."""
+        for item in PRIVACY_ITEMS:
+            self.cells[item] = self._shares(item, self.marginals[item], scale)
 
     def fit_daily(self) -> None:
         """Lower the share of daily spenders by those who become one because they ticked nothing."""
         published = float(self.marginals["context_daily"][1])
 
         def apply(share: float) -> None:
-            self.cells["context_daily"] = conditional_shares("context_daily", np.array([1.0 - share, share]))
+            self.cells["context_daily"] = self._shares("context_daily", np.array([1.0 - share, share]))
 
         share = self.solve(
             apply, lambda p: float((p["contexts"] & 1).mean()), published, 0.5 * published, published
@@ -182,6 +232,16 @@ class Rake:
             self.scalars[name] = round(float(value), _DIGITS)
             self.note(name, self.scalars[name], target)
 
+    def fit_trust(self) -> None:
+        """Fit the place of trust to its mean."""
+        target = self.numbers["trust_mean"]
+        self.fit_scalar("trust_logit", lambda p: p["trust_home"].mean(), target, -2.0, 3.0)
+
+    def fit_deals(self) -> None:
+        """Fit the place of deal-proneness to its mean."""
+        target = self.numbers["deal_mean"]
+        self.fit_scalar("deal_logit", lambda p: p["deal_proneness"].mean(), target, -4.0, 2.0)
+
     def fit_flags(self) -> None:
         """Fit the intercepts of all flags at once, by bisection: none moves the share of another."""
         wanted = {row["flag"]: row for row in rows_of_mode("flags.csv", self.mode)}
@@ -191,12 +251,12 @@ class Rake:
             people = self.people()
             for flag, row in wanted.items():
                 asked = people[people[row["given"]] == 1] if row["given"] else people
-                bound = low if asked[flag].mean() < float(row["share"]) else high
+                bound = low if asked[flag].mean() < self.flag_shares[flag] else high
                 bound[flag] = self.logits[flag]
-        for flag, row in wanted.items():
+        for flag, share in self.flag_shares.items():
             # A share of nought is nobody, not few: far below any logit that a cardholder's traits could lift.
-            self.logits[flag] = round(self.logits[flag], _DIGITS) if float(row["share"]) > 0.0 else -700.0
-            self.note(f"flag.{flag}", self.logits[flag], float(row["share"]))
+            self.logits[flag] = round(self.logits[flag], _DIGITS) if share > 0.0 else -700.0
+            self.note(f"flag.{flag}", self.logits[flag], share)
 
     def fit_spend(self) -> None:
         """Fit the upper tail of spend (survey), or a log-normal from which the bands follow (population)."""
@@ -210,7 +270,7 @@ class Rake:
 
         def apply(log_mean: float) -> None:
             below = np.concatenate([[0.0], norm.cdf((np.log(SPEND_EDGES) - log_mean) / sd), [1.0]])
-            self.cells["spend_band"] = conditional_shares("spend_band", np.diff(below))
+            self.cells["spend_band"] = self._shares("spend_band", np.diff(below))
 
         target = self.numbers["card_spend_cny"]
         self.note("spend_log_mean", self.solve(apply, card_spend_cny, target, 6.0, 10.0), target)
@@ -238,12 +298,8 @@ class Rake:
         self.fit_privacy()
         self.fit_daily()
         self.fit_satisfaction()
-        self.fit_scalar(
-            "trust_logit", lambda p: p["trust_home"].mean(), self.numbers["trust_mean"], -2.0, 3.0
-        )
-        self.fit_scalar(
-            "deal_logit", lambda p: p["deal_proneness"].mean(), self.numbers["deal_mean"], -4.0, 2.0
-        )
+        self.fit_trust()
+        self.fit_deals()
         self.fit_flags()
         self.fit_spend()
         self.fit_income()

@@ -146,6 +146,7 @@ TABLES: Final = np.dtype(
 )
 
 Cells = dict[str, np.ndarray]  # variable -> P(level | segment), shape (6, levels)
+Scores = dict[tuple[str, str], float]  # (kind, name) -> survey score of liking, 1 to 5
 
 
 def rows(file: str) -> list[dict[str, str]]:
@@ -187,9 +188,13 @@ def segment_shares() -> np.ndarray:
     return shares / shares.sum()
 
 
-def quotas() -> np.ndarray:
-    """Return how many of each segment a block holds, by largest remainder, shape (6,), summing to `BLOCK`."""
-    exact = segment_shares() * BLOCK
+def quotas(shares: np.ndarray | None = None) -> np.ndarray:
+    """Return how many of each segment a block holds, by largest remainder, shape (6,), summing to `BLOCK`.
+
+    Args:
+        shares: of the segments, shape (6,), summing to 1; the shipped ones by default.
+    """
+    exact = (segment_shares() if shares is None else shares) * BLOCK
     quota = np.floor(exact).astype(np.int64)
     # Sorted by remainder, ties by segment: a tie may not depend on the sort.
     order = sorted(range(_N), key=lambda s: (-(exact[s] - quota[s]), s))
@@ -208,7 +213,20 @@ def _cuts(shares: np.ndarray) -> list[float]:
     return cuts
 
 
-def pack(mode: str, cells: Cells, scalars: dict[str, float], flag_logits: dict[str, float]) -> np.ndarray:
+def likings() -> Scores:
+    """Return the shipped scores of liking from 1 to 5, by (`channel` or `service`, name)."""
+    return {(row["kind"], row["name"]): float(row["score"]) for row in rows("likings.csv")}
+
+
+def pack(
+    mode: str,
+    cells: Cells,
+    scalars: dict[str, float],
+    flag_logits: dict[str, float],
+    *,
+    shares: np.ndarray | None = None,
+    scores: Scores | None = None,
+) -> np.ndarray:
     """Pack a mode's numbers into an array of one record of `TABLES`, shape (1,).
 
     An array, because Numba cannot carry a bare record into a parallel loop.
@@ -218,12 +236,15 @@ def pack(mode: str, cells: Cells, scalars: dict[str, float], flag_logits: dict[s
         cells: P(level | segment) per variable, shape (6, levels).
         scalars: the values of `FITTED_SCALARS`.
         flag_logits: intercept per flag, logit.
+        shares: of the segments, shape (6,), summing to 1; the shipped ones by default.
+        scores: of liking; the shipped ones by default.
     """
+    shares = segment_shares() if shares is None else shares
     tables_of_one = np.zeros(1, TABLES)
     table = tables_of_one[0]
-    table["quota"] = quotas()
+    table["quota"] = quotas(shares)
     table["lower"] = cholesky((row["a"], row["b"], float(row["value"])) for row in rows("correlations.csv"))
-    _pack_segments(table)
+    _pack_segments(table, shares)
     for name, shares in cells.items():
         cuts = [_cuts(row) for row in shares]
         if name.startswith("context_"):
@@ -236,13 +257,12 @@ def pack(mode: str, cells: Cells, scalars: dict[str, float], flag_logits: dict[s
     for name in (*_SCALARS, *FITTED_SCALARS):
         table[name] = numbers[name]
     _pack_flags(table, mode, flag_logits)
-    _pack_likings(table, numbers)
+    _pack_likings(table, numbers, likings() if scores is None else scores)
     return tables_of_one
 
 
-def _pack_segments(table: Any) -> None:
+def _pack_segments(table: Any, shares: np.ndarray) -> None:
     segments = rows("segments.csv")
-    shares = segment_shares()
     mean = np.array([float(row["privacy_mean"]) for row in segments])
     centred = mean - sum(float(a) * float(b) for a, b in zip(shares, mean, strict=True))
     table["privacy_mean"] = centred
@@ -264,12 +284,9 @@ def _pack_flags(table: Any, mode: str, logits: dict[str, float]) -> None:
         table["flag_given"][i] = FLAGS.index(row["given"]) if row["given"] else -1
 
 
-def _pack_likings(table: Any, numbers: dict[str, float]) -> None:
+def _pack_likings(table: Any, numbers: dict[str, float], scores: Scores) -> None:
     low, high = numbers["liking_of_score_1"], numbers["liking_of_score_5"]
-    log_means = {
-        (row["kind"], row["name"]): log(low + (high - low) * (float(row["score"]) - 1.0) / 4.0)
-        for row in rows("likings.csv")
-    }
+    log_means = {key: log(low + (high - low) * (score - 1.0) / 4.0) for key, score in scores.items()}
     table["channel_log_mean"] = [log_means["channel", name] for name in names.CHANNELS]
     table["service_log_mean"] = [log_means["service", name] for name in names.SERVICES]
 
@@ -277,6 +294,15 @@ def _pack_likings(table: Any, numbers: dict[str, float]) -> None:
 @cache
 def tables(mode: str) -> np.ndarray:
     """Return the shipped record of a mode, shape (1,).
+
+    Raises:
+        UnknownNameError: there is no such mode.
+    """
+    return pack(mode, *fitted(mode))
+
+
+def fitted(mode: str) -> tuple[Cells, dict[str, float], dict[str, float]]:
+    """Return what raking found for the shipped figures of a mode: cells, scalars, intercepts of the flags.
 
     Raises:
         UnknownNameError: there is no such mode.
@@ -294,4 +320,4 @@ def tables(mode: str) -> np.ndarray:
             logits[name] = value
         else:
             scalars[row["name"]] = value
-    return pack(mode, cells, scalars, logits)
+    return cells, scalars, logits
