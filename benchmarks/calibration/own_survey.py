@@ -221,7 +221,7 @@ _NUMBER_OF: Final[dict[str, Callable[[np.ndarray], float]]] = {
 
 
 def raked(
-    figures: Figures, folder: Path, source: str, tell: Tell, count: int = PEOPLE
+    figures: Figures, folder: Path, source: str, tell: Tell, count: int | None = None
 ) -> tuple[Survey, list[Met]]:
     """Return the population of a survey and what became of its figures, from the folder where it was made before.
 
@@ -230,11 +230,12 @@ def raked(
         folder: where it is kept.
         source: digest of the code that makes it; another one makes it anew.
         tell: takes lines of progress.
-        count: people on whom it is fitted.
+        count: people on whom it is fitted; `PEOPLE` by default.
 
     Raises:
         CardArenaError: figures that no population of the model's form can have.
     """
+    count = count or PEOPLE
     key = hashlib.sha256(f"{source} {count} {figures!r}".encode()).hexdigest()[:24]
     path = folder / f"survey-{key}.json"
     if path.exists():

@@ -164,7 +164,7 @@ def calibrate(
         ) from None
     about = {"source_digest": source} if outcome is None else about_fit(outcome)
     overrides = base if outcome is None else outcome.overrides
-    document = world_document(name, title or f"Fitted: {name}", split.value, overrides, about)
+    document = world_document(name, title or name.replace("_", " ").capitalize(), split.value, overrides, about)
     paths = [write_world(out, document), *(write_record(outcome, out) if outcome else [])]
     _say(outcome, met, paths, as_json)
 

@@ -69,7 +69,7 @@ class Survey(Strict):
         }
         scores = {("channel", name): score for name, score in self.channel_likings.items()}
         scores |= {("service", name): score for name, score in self.service_likings.items()}
-        shares = np.array(self.segments) / sum(self.segments)
+        shares = np.array(self.segments)
         return pack(MODE, cells, dict(self.scalars), dict(self.flags), shares=shares, scores=scores)
 
 
