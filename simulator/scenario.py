@@ -149,7 +149,12 @@ def _with_world_found(document: Document, folder: Path) -> Document:
 def _world_given(document: Document, given: Any) -> Path:
     if not isinstance(given, str | Path):
         raise document.error(("world",), f"expected the name or the file of a world, found {shown(given)}")
-    return world_path(given)
+    try:
+        return world_path(given)
+    except UnknownNameError as error:
+        raise document.error(
+            ("world",), f"expected a world, found {given!r}; {nearest(error.name, error.known)}"
+        ) from None
 
 
 def _with_bases(path: Path, shown_as: str, chain: tuple[Path, ...]) -> Document:

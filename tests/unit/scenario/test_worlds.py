@@ -122,8 +122,10 @@ def test_a_mistake_in_a_world_is_named_by_its_own_file_and_line(tmp_path, text, 
 def test_an_unknown_split_and_an_unknown_name_are_refused(tmp_path):
     with pytest.raises(ScenarioError, match=r"shy\.yaml:3: key 'split': expected one of train"):
         load_world(write(tmp_path, "shy.yaml", WORLD.replace("test", "tset")))
-    with pytest.raises(UnknownNameError, match="reference"):
+    with pytest.raises(ScenarioError, match="expected a world, found 'referense'; did you mean 'reference'"):
         load_scenario("baseline", {"world": "referense"})
+    with pytest.raises(UnknownNameError, match="reference"):
+        load_world("referense")
     with pytest.raises(ScenarioError, match="expected the name or the file of a world, found 3"):
         load_scenario("baseline", {"world": 3})
 
