@@ -2,7 +2,7 @@
 
 Time is whole minutes since midnight of the start date; day 0 is the first decision day and days before it are negative.
 
-A month's mean spending multiplier is the retail index of that month (target E12). Weekdays, pay day and festivals only
+A month's total spending follows the retail index of that month (target E12). Weekdays, pay day and festivals only
 move spending between the days of the month. Need multipliers have a mean of 1 over each year.
 """
 
@@ -195,7 +195,7 @@ def _year(year: int) -> NDArray[np.void]:
 
 
 def _spread_spending(days: np.ndarray, first: date, year: int) -> None:
-    """Fill `spend_multiplier` and `is_festival`, then bring each month's mean to its retail index."""
+    """Fill `spend_multiplier` and `is_festival`, then bring each month's total to its retail index."""
     spend = days["spend_multiplier"]
     spend[:] = WEEKDAY.T[days["weekday"]]
     spend[days["days_since_payday"] < 3] *= PAY_DAY_SPEND
@@ -207,7 +207,8 @@ def _spread_spending(days: np.ndarray, first: date, year: int) -> None:
     spend *= factor
     for month, index in enumerate(RETAIL_INDEX, start=1):
         here = days["month"] == month
-        spend[here] *= index / spend[here].mean(axis=0)
+        # The index compares months' totals, and months differ in length.
+        spend[here] *= index * len(days) / 12.0 / spend[here].sum(axis=0)
 
 
 def _spread_needs(days: np.ndarray, first: date, year: int) -> None:

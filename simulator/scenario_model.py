@@ -129,10 +129,11 @@ class Population(Strict):
 
 
 class BurnInPhase(Strict):
-    """A stretch of the burn-in under one policy."""
+    """A stretch of the burn-in under one policy, at its own dial unless another is given."""
 
     policy: PolicyName
     days: Days
+    dial: Annotated[float, Field(ge=0.0, le=1e6)] | None = None
 
 
 class Horizon(Strict):

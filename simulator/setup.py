@@ -147,7 +147,7 @@ def make_people(traits: np.ndarray, rules: Rules) -> np.ndarray:
     people["theta"] = np.maximum(people["theta"], 1e-3)
     dormant = traits["is_dormant"] == 1
     # A dormant holder spends, but elsewhere.
-    people["wallet_home"][dormant] = people["wallet"][dormant] = 0.01
+    people["wallet_home"][dormant] = people["wallet"][dormant] = 0.002
     people["idle_days"][dormant] = 200
     rate, scale = np.zeros(n), np.zeros(n)
     share = np.zeros((n, N_CONTEXTS))

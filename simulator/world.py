@@ -172,12 +172,12 @@ class World:
     # --- playing
 
     def burn_in(
-        self, make_policy: Callable[[str], Policy], on_day: Callable[[int, int], None] | None = None
+        self, make_policy: Callable[..., Policy], on_day: Callable[[int, int], None] | None = None
     ) -> "World":
         """Play the scenario's burn-in up to day 0, and keep its randomised log as `history`.
 
         Args:
-            make_policy: turns the scenario's policy names into policies.
+            make_policy: turns the scenario's policy names into policies; takes a phase's dial as second argument.
             on_day: called with (days done, days in all).
         """
         horizon = self.scenario.horizon
@@ -186,7 +186,7 @@ class World:
         log = RunLog(offer_category=self.rules.offers["category"])
         phases = horizon.phases()
         for index, phase in enumerate(phases):
-            policy = make_policy(phase.policy)
+            policy = make_policy(phase.policy, *(() if phase.dial is None else (phase.dial,)))
             is_logged = self.scenario.logged_history and index == 0
             if is_logged:
                 recorder = HistoryRecorder(

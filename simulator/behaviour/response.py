@@ -133,13 +133,13 @@ def interest_effect(person, offer, q):
 
 @njit(cache=True)
 def annoyance_added(person, account, offer, channel, q, depth):
-    """Return the annoyance that noticing this contact would add; irrelevance, overload and over-personalisation."""
-    total = 0.0
-    for c in range(N_CHANNELS):
-        total += person.load[c]
-    overload = max(0.0, total / person.tolerance - 1.0)
+    """Return the annoyance that noticing this contact would add; irrelevance, overload and over-personalisation.
+
+    Overload is the attention that the load has already taken: one curve says when somebody looks away and when it grates.
+    """
+    overload = 1.0 - attention(person, q, channel.channel)
     return channel.intrusiveness * (
-        q.annoyance_irrelevance * (1.0 - relevance(person, offer)) + q.annoyance_overload * min(3.0, overload)
+        q.annoyance_irrelevance * (1.0 - relevance(person, offer)) + q.annoyance_overload * overload
     ) + q.annoyance_overpersonal * over_personalisation(person, account, q, depth)
 
 
