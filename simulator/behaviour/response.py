@@ -89,10 +89,13 @@ def attention(person, q, channel):
 def notice_probability(person, offer, channel, q, edge):
     """Return the probability that a delivered contact is noticed: base x liking x attention x not blind, then odds.
 
-    What is in the subject line counts too: a need, or an event of one's own just now, multiplies the odds.
+    What is in the subject line counts too: a need, or an event of one's own just now, multiplies the odds. Who picks up a
+    telephone does not know yet what it is about.
     """
     c = channel.channel
     p = min(0.95, channel.p_notice * person.liking[c] * attention(person, q, c) * exp(-person.blindness))
+    if channel.is_voice == 1:
+        return p
     state = person.need[offer.category]
     odds = 1.0 + q.moment_notice * edge
     if state == NEED_ON:
@@ -148,7 +151,7 @@ def complaint_probability(person, channel, q, is_refused):
     """Return the probability that a delivered contact makes the person complain; convex in annoyance."""
     p = (
         channel.p_complaint
-        * power(1.0 + 3.0 * person.annoyance, q.complaint_power)
+        * power(1.0 + q.complaint_annoyance * person.annoyance, q.complaint_power)
         * (1.6 - person.satisfaction)
     )
     if is_refused:
@@ -453,7 +456,7 @@ def expected_one_step(person, account, rules, day, minute, offer_code, channel_c
     share = p_notice + (1.0 - p_notice) * q.annoyance_unnoticed
     later = person.annoyance + share * annoyance_added(person, account, offer, channel, q, depth)
     p_complaint = (
-        channel.p_complaint * power(1.0 + 3.0 * later, q.complaint_power) * (1.6 - person.satisfaction)
+        channel.p_complaint * power(1.0 + q.complaint_annoyance * later, q.complaint_power) * (1.6 - person.satisfaction)
     )
     p_out = opt_out_probability(person, channel, q, relevant)
     return (
