@@ -203,7 +203,9 @@ def test_notice_at_rest_is_the_channels_own(channel: int) -> None:
     assert notice_probability(person, offer, record, q, 0.0) == pytest.approx(min(0.95, record["p_notice"]))
     person["need"] = 3
     p = min(0.95, record["p_notice"])
-    odds = p / (1 - p) * (1 + q["need_notice"] + q["moment_notice"])
+    # Who picks up a telephone does not know what it is about.
+    gain = 0.0 if record["is_voice"] else q["need_notice"] + q["moment_notice"]
+    odds = p / (1 - p) * (1 + gain)
     assert notice_probability(person, offer, record, q, 1.0) == pytest.approx(odds / (1 + odds))
     person["need"], person["blindness"] = 0, 0.7
     assert notice_probability(person, offer, record, q, 0.0) == pytest.approx(
@@ -236,7 +238,7 @@ def test_the_structural_variant_agrees_at_rest_and_at_the_tolerance_and_nowhere_
         assert left(variant, strain) == pytest.approx(left(hill, strain))
     assert left(variant, 3.0) == pytest.approx(2.0 ** -(3.0 ** variant["attention_power"]))
     assert left(variant, 0.5) > left(hill, 0.5)
-    assert left(variant, 3.0) < 0.1 * left(hill, 3.0)
+    assert left(variant, 3.0) < 0.6 * left(hill, 3.0)
 
 
 def test_click_is_a_logistic_worn_by_repetition() -> None:
@@ -279,7 +281,7 @@ def test_closure_complaint_and_opt_out_formulas() -> None:
         * math.exp(0.4 * q["closure_annoyance"] - 0.2 * q["closure_satisfaction"])
     )
     assert closure_hazard(person, q) == pytest.approx(expected)
-    p = channel["p_complaint"] * (1 + 3 * 0.4) ** q["complaint_power"] * (1.6 - 0.8)
+    p = channel["p_complaint"] * (1 + q["complaint_annoyance"] * 0.4) ** q["complaint_power"] * (1.6 - 0.8)
     assert complaint_probability(person, channel, q, False) == pytest.approx(p)
     assert complaint_probability(person, channel, q, True) == pytest.approx(q["complaint_refused"] * p)
     out = channel["p_opt_out"] * math.exp(0.4 * q["opt_out_annoyance"] + 0.3 * q["opt_out_irrelevance"])
@@ -353,24 +355,9 @@ def test_refusals_and_complaints_meet_their_own_expectation() -> None:
     assert close_to((complaints["complaint"] == 0).sum(), p.sum(), math.sqrt((p * (1 - p)).sum()))
     assert p.sum() > 100
     assert abs(total(contacts_log, "expected_complaint_marketing_ppb") * 1e-9 - p.sum()) < 1e-3
-    # A channel can be refused once: count only sends to those who had not refused it.
-    consents = contacts_log.table("consents")
-    refused = consents["change"] == 0
-    gone = dict(
-        zip(
-            consents["cardholder"][refused].tolist(),
-            (consents["day"][refused] * 1440 + consents["minute"][refused]).tolist(),
-            strict=True,
-        )
-    )
-    when = contacts["day"] * 1440 + contacts["minute"]
-    before = np.array(
-        [
-            w <= gone.get(c, 1 << 40)
-            for c, w in zip(contacts["cardholder"].tolist(), when.tolist(), strict=True)
-        ]
-    )
-    arrived = before & (contacts["status"] == Status.DELIVERED)
+    # With the gate of permissions off, a channel that was refused is used again and can be refused again.
+    refused = contacts_log.table("consents")["change"] == 0
+    arrived = contacts["status"] == Status.DELIVERED
     q = contacts["p_opt_out_ppb"][arrived] * 1e-9
     assert close_to(refused.sum(), q.sum(), math.sqrt((q * (1 - q)).sum()) + 0.01 * q.sum())
     assert refused.sum() > 100
