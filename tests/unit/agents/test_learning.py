@@ -12,7 +12,7 @@ from cardarena.agents.priced import GreedyPriced, Uplift
 from cardarena.simulator.names import CATEGORIES
 
 N = 600
-OFFERS = ("bill_instalment", "premium_upgrade")
+OFFERS = ("purchase_instalment", "premium_upgrade")
 #: One public offer a category, so that whoever buys anyway buys it at the same terms.
 PUBLIC = (
     "brand_search_placement",
