@@ -12,7 +12,7 @@ from cardarena.agents.priced import GreedyPriced, Uplift
 from cardarena.simulator.names import CATEGORIES
 
 N = 600
-OFFERS = ("purchase_instalment", "premium_upgrade")
+OFFERS = ("bill_instalment", "premium_upgrade")
 #: One public offer a category, so that whoever buys anyway buys it at the same terms.
 PUBLIC = (
     "brand_search_placement",
@@ -114,7 +114,7 @@ def play_bandit(policy: LinearBandit, weeks: int) -> list[float]:
 
 @pytest.mark.parametrize("kind", [LinUcb, Thompson])
 def test_bandits_learn_the_better_arm(kind: type[LinearBandit]) -> None:
-    shares = play_bandit(kind(dial=0.0), weeks=14)
+    shares = play_bandit(kind(dial=0.0), weeks=22)
     assert shares[0] < 0.3
     assert np.mean(shares[-4:]) > 0.8
 
