@@ -86,7 +86,8 @@ def components_table(scores: Scores) -> Table:
         tuple(rows),
         f"Variance of a difference = seed + person / cardholders, from runs of {few:,} and {many:,}; CNY a head. The seed's "
         "part is what all its people share: when the year begins, and what a policy learned. Realised values are known by "
-        "person; the parts of expectations come from the two sizes, and are rough.",
+        "person (an upper bound where segments are drawn in fixed shares); the parts of expectations come from the two "
+        "sizes, and are rough.",
     )
 
 
@@ -145,8 +146,8 @@ def _curves(scores: Scores, pair: tuple[str, str]) -> Callable[[Axes], None]:
         axes.set_yscale("log")
         axes.minorticks_off()
         axes.set_xticks([2, 4, 8, 16, 32, 64], ["2", "4", "8", "16", "32", "64"])
-        axes.set_ylim(0.03, 300)
-        axes.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
+        axes.set_ylim(0.01, 300)
+        axes.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
         axes.set_title("\n".join(pair), fontsize=11)
         axes.set_xlabel("seeds")
         axes.set_ylabel("CNY a head")

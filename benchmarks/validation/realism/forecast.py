@@ -20,7 +20,7 @@ from cardarena.simulator.names import CATEGORIES, N_CATEGORIES
 from cardarena.simulator.world import World
 
 #: People of a seed; more cost time and change nothing.
-_MOST_PEOPLE: Final = 6_144
+_MOST_PEOPLE: Final = 4_096
 _TREES, _LEAVES, _LEAST_ROWS = 40, 15, 100
 #: Own purchases of the last months, decayed, by which the naive forecast tells people apart.
 _HABITS: Final = (0.05, 0.4, 0.8, 1.5)
