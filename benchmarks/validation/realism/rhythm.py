@@ -134,12 +134,15 @@ def _week_finding(weeks: list[tuple[Floats, Floats]]) -> Finding:
 
 
 def _months(lab: Lab, seed: int, events: Events) -> Floats:
-    """Return spend a day and open account by calendar month, over the mean of January to October, shape (12,)."""
+    """Return spend an open account by calendar month, over the mean of January to October, shape (12,).
+
+    Totals of months, as the index has them: February is short.
+    """
     world = lab.world(seed)
     month = np.array([(world.start_date + timedelta(days=day)).month - 1 for day in range(YEAR)])
     spend = np.bincount(events.time.astype(np.int64), events.amount_cny, YEAR) / _alive(lab, seed)
-    daily = np.bincount(month, spend, 12) / np.maximum(np.bincount(month, minlength=12), 1)
-    return daily / daily[:10].mean()
+    total = np.bincount(month, spend, 12)
+    return total / total[:10].mean()
 
 
 def _alive(lab: Lab, seed: int) -> Floats:
@@ -202,7 +205,7 @@ def _rhythm_picture(events: Events, week: Floats, months: Floats) -> Picture:
         "realism_rhythm",
         "Gaps are exponential for one person and far from it for all; week and year are where they should be",
         "Left: share of gaps longer than so many mean gaps, all people pooled and each person by the own mean. Middle: "
-        "transactions by weekday. Right: spend a day and open account by month, each seed a thin line; the box is E12's "
+        "transactions by weekday. Right: spend per open account by month, each seed a thin line; the box is E12's "
         "tolerance about the retail index.",
         [_gap_panel(events), _week_panel(week), _year_panel(months)],
     )
