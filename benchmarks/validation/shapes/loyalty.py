@@ -1,6 +1,6 @@
 """Loyalty: the satisfied complain less and stay longer, moods spread among neighbours, idle cards are closed."""
 
-from functools import lru_cache
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -44,7 +44,6 @@ def closures_a_year(world: World) -> np.ndarray:
     return out * 365.0
 
 
-@lru_cache(maxsize=4)
 def _followed(lab: Lab, seed: int) -> dict[str, np.ndarray]:
     """Live half a year under the status quo, and look every fortnight.
 
@@ -97,7 +96,7 @@ def satisfied(lab: Lab) -> Shape:
     """
     complaints, closures = [], []
     for seed in lab.seeds:
-        seen = _followed(lab, seed)
+        seen = lab.once(("shapes.followed", seed), partial(_followed, lab, seed))
         at_first = seen["satisfaction"][0]
         open_first = ~np.isnan(at_first)
         mood = at_first[open_first]
@@ -158,7 +157,7 @@ def inactive(lab: Lab) -> Shape:
     """
     curves, ratios = [], []
     for seed in lab.seeds:
-        seen = _followed(lab, seed)
+        seen = lab.once(("shapes.followed", seed), partial(_followed, lab, seed))
         ok = ~np.isnan(seen["closures"])
         idle, hazard = seen["idle"][ok], seen["closures"][ok]
         place = np.searchsorted(IDLE_FROM, idle, side="right") - 1

@@ -10,7 +10,7 @@ from cardarena.benchmarks.validation.drawing import GREY, INK, curve_with_band, 
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Campaign
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding, mean_curve
-from cardarena.benchmarks.validation.shapes.worlds import KeptLog, branch, played, uncapped
+from cardarena.benchmarks.validation.shapes.worlds import KeptLog, branch, gathered, played, uncapped
 from cardarena.simulator.names import CATEGORIES, CONSENT_CHANGES, RESPONSES, Kind
 from cardarena.simulator.world import World
 
@@ -20,7 +20,8 @@ STRESS_MONTHS: Final = 13
 #: Days of the wave, and by how much it multiplies the hazard of credit stress.
 WAVE_DAYS: Final = 28
 WAVE: Final = 60.0
-PULL_PEOPLE: Final = 20_000
+#: Lives, not people: where the lab has fewer, each lives several.
+PULL_LIVES: Final = 20_000
 PULL_WINDOW: Final = 14
 PULL_DAYS: Final = 28
 WALLET_WEEKS: Final = 20
@@ -76,6 +77,8 @@ def credit_stress(lab: Lab) -> Shape:
             axes.axhline(0.0, color=GREY, linewidth=1.0)
             curve_with_band(axes, month, *mean_curve(values))
             axes.axvspan(0.5, 1.5, color="#e7dfcc", alpha=0.75, linewidth=0)
+            axes.set_xlim(0.5, STRESS_MONTHS + 0.5)
+            axes.set_xticks(month)
             axes.set_xlabel("month, the wave in the first")
             axes.set_ylabel(label)
 
@@ -144,7 +147,8 @@ def pull_forward(lab: Lab) -> Shape:
     """
     curves = []
     for seed in lab.seeds:
-        world = uncapped(lab, seed, PULL_PEOPLE)
+        some = uncapped(lab, seed, PULL_LIVES)
+        world = gathered(some, np.arange(PULL_LIVES) % some.n)
         k = int(world.rules.offers["category"][_OFFER])
         arms = []
         for policy in (Campaign(_OFFER, SMS, [world.day]), make_policy("silent")):
@@ -220,6 +224,7 @@ def wallet(lab: Lab) -> Shape:
         mean, error = mean_curve(curves)
         curve_with_band(axes, week, mean, error, label="wallet share")
         axes.axhline(mean[-1] / 2.0, color=INK, linewidth=0.8, linestyle=":", label="half of the final rise")
+        axes.set_xticks(week[3::4])
         axes.set_xlabel("weeks since satisfaction rose by 0.1")
         axes.set_ylabel("rise of wallet share, points")
         axes.set_ylim(bottom=0.0)

@@ -38,10 +38,10 @@ def _privacy_limit(world: World) -> np.ndarray:
 def personalisation(lab: Lab) -> Shape:
     """Personalisation helps those who want it and consented, and backfires beyond consent or a person's privacy tolerance.
 
-    Design: the rules about personalisation are lifted, and everybody gets the same offer by text message once a week for eight weeks,
-    in one twin generic, in the other in individual depth. Groups by truth: who wants it (need above the median), consented to
-    the use of sensitive data, and has a limit near the depth; and who did not consent or whose limit lies far below.
-    Estimator: expected click once noticed, individual over generic, at the first contact; and trust after eight weeks.
+    Design: the rules about personalisation are lifted, and everybody gets the same offer by text message once a week for
+    eight weeks, in one twin generic, in the other in individual depth. Groups by truth: who wants it (need above the median),
+    consented to the use of sensitive data, and has a limit near the depth; and who did not consent and whose limit lies far
+    below. Estimator: expected click once noticed, individual over generic, at the first contact; and trust after eight weeks.
     """
     curves, wanted, refused, trust = [], [], [], []
     for seed in lab.seeds:

@@ -1,9 +1,10 @@
 """The section: every phenomenon that must emerge, one experiment each, in the order of the design."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from cardarena.benchmarks.validation.findings import Section, Table, Tell, judge
+from cardarena.benchmarks.validation.findings import Picture, Section, Table, Tell, judge
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes import (
     attention,
@@ -61,10 +62,18 @@ def run(lab: Lab, tell: Tell) -> Section:
         title="Phenomena that must emerge",
         summary=summary,
         findings=findings,
-        pictures=tuple(shape.picture for shape in shapes),
+        pictures=tuple(map(pictured, shapes)),
         tables=(Table("What was asked of the world", ("phenomenon", "claim", "verdict"), rows),),
         settings=lab.settings,
     )
+
+
+def pictured(shape: Shape) -> Picture:
+    """Return a shape's picture; where the phenomenon does not emerge, the title says so, and no longer claims it."""
+    if not judge(shape.findings).missed:
+        return shape.picture
+    title = shape.picture.title
+    return replace(shape.picture, title=f"Not in this world: {title[0].lower()}{title[1:]}")
 
 
 def held(shape: Shape) -> str:

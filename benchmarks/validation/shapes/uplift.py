@@ -148,9 +148,9 @@ def four_types(lab: Lab) -> Shape:
                 "sleeping_dogs",
                 "value that the campaign destroys, message costs left out, of the tenth that loses most",
                 harmed,
-                low=0.1,
+                low=0.56,
                 unit="CNY/head",
-                note="Complaints and permissions by their logged expectations.",
+                note="More than the 14 messages cost. Complaints and permissions by their logged expectations.",
             ),
         ),
         draw_panels(

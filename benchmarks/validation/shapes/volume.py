@@ -1,6 +1,6 @@
 """Volume: complaints grow faster than contacts, and the best rate lies inside the range and differs by segment."""
 
-from functools import lru_cache
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from cardarena.agents.registry import make_policy
 from cardarena.benchmarks.validation.drawing import GREY, INK, WORLD, curve_with_band, draw_panels, legend
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import Steady
-from cardarena.benchmarks.validation.shapes.shape import Shape, finding, mean_curve
+from cardarena.benchmarks.validation.shapes.shape import Shape, finding, log_scales, mean_curve
 from cardarena.benchmarks.validation.shapes.worlds import gathered, played, uncapped
 from cardarena.simulator.contracts import Policy
 from cardarena.simulator.world import World
@@ -58,16 +58,16 @@ def _sweep(world: World) -> Sweep:
     return Sweep(world.n, np.array(delivered), np.array(complaints), gain)
 
 
-@lru_cache(maxsize=2)
-def sweeps(lab: Lab) -> tuple[tuple[Sweep, ...], ...]:
+def sweeps(lab: Lab) -> list[tuple[Sweep, ...]]:
     """Return the sweep of each group of each seed: a year at six contact rates, silent and daily among them."""
-    out = []
-    for seed in lab.seeds:
-        world = uncapped(lab, seed, PEOPLE)
-        segment = world.traits["segment"]
-        rows = [np.flatnonzero(np.isin(segment, codes)) for codes in GROUPS.values()]
-        out.append(tuple(_sweep(gathered(world, chosen)) for chosen in rows))
-    return tuple(out)
+    return [lab.once(("shapes.sweep", seed), partial(_swept, lab, seed)) for seed in lab.seeds]
+
+
+def _swept(lab: Lab, seed: int) -> tuple[Sweep, ...]:
+    world = uncapped(lab, seed, PEOPLE)
+    segment = world.traits["segment"]
+    rows = [np.flatnonzero(np.isin(segment, codes)) for codes in GROUPS.values()]
+    return tuple(_sweep(gathered(world, chosen)) for chosen in rows)
 
 
 def _whole(groups: tuple[Sweep, ...], field: str) -> np.ndarray:
@@ -91,8 +91,7 @@ def complaints(lab: Lab) -> Shape:
         x, y = contacts.mean(axis=0) / months, expected.mean(axis=0) / months
         axes.plot(x, y[0] * x / x[0], color=INK, linestyle="--", label="in proportion to contacts")
         curve_with_band(axes, x, y)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        log_scales(axes, x, y)
         axes.set_xlabel("delivered contacts a head and four weeks")
         axes.set_ylabel("complaints, 1,000 heads, four weeks")
         legend(axes)
@@ -131,13 +130,13 @@ def best_rate(lab: Lab) -> Shape:
     gain = np.array([[group.gain_cny for group in groups] for groups in by_seed])
     best = overall.mean(axis=0).argmax()
     inside = overall[:, best] - np.maximum(overall[:, 0], overall[:, -1])
-    tops = np.array([[_top(margins) for margins in groups] for groups in gain])
+    tops = np.array([[top_rate(margins) for margins in groups] for groups in gain])
 
     def plot(axes: Axes) -> None:
         for label, colour, g in zip(GROUPS, _COLOURS, range(len(GROUPS)), strict=True):
             mean, error = mean_curve(gain[:, g])
             curve_with_band(axes, _place(RATES), mean, error, label=label, colour=colour)
-            axes.axvline(np.log2(1.0 + 2.0 ** _top(mean)), color=colour, linewidth=1.2, linestyle="--")
+            axes.axvline(np.log2(1.0 + 2.0 ** top_rate(mean)), color=colour, linewidth=1.2, linestyle="--")
         axes.axhline(0.0, color=GREY, linewidth=1.0)
         axes.set_xticks(_place(RATES), [f"{rate:g}" for rate in RATES])
         axes.set_xlabel("contacts a person and four weeks")
@@ -187,7 +186,7 @@ def _place(rates: tuple[float, ...]) -> np.ndarray:
     return np.log2(1.0 + np.array(rates))
 
 
-def _top(margins: np.ndarray) -> float:
+def top_rate(margins: np.ndarray) -> float:
     """Return log2 of the best rate: the top of a parabola through the margins over log2 of the rate, silence left out.
 
     Args:
