@@ -133,6 +133,10 @@ def repurchase(lab: Lab, seed: int, channel: str) -> Repurchase:
 
 def _repurchase(lab: Lab, seed: int, channel: int) -> Repurchase:
     start = variant(lab, seed, UNCAPPED, people=PEOPLE_AN_ARM)
+    # What the bank sent before is forgotten first: the study's customers heard from the firm at the rate of their arm alone.
+    rest = Rhythmic(start, Quiet())
+    for _ in range(QUARTER_DAYS // WEEK):
+        rest.week()
     people = _reached(start, channel)
     only(start, people)
     shares = [_arm(start.fork(), channel, rate, people) for rate in RATES]

@@ -147,6 +147,17 @@ def annoyance_added(person, account, offer, channel, q, depth):
 
 
 @njit(cache=True)
+def welcome(person, account, q, channel):
+    """Return the satisfaction of being attended to, or the reactance of being attended to too often.
+
+    Being heard from at half the ideal rate pleases half as much; beyond it each message costs, at most twice what the
+    first one gave.
+    """
+    ideal = q.ideal_contacts * person.liking[channel] * person.tolerance
+    return q.gratitude * max(-2.0, 1.0 - account.contacts_28d / ideal)
+
+
+@njit(cache=True)
 def complaint_probability(person, channel, q, is_refused):
     """Return the probability that a delivered contact makes the person complain; convex in annoyance."""
     p = (
@@ -239,9 +250,8 @@ def _respond(person, account, rules, today, seed, contact, minute, edge, rows, n
     person.awareness[k] += q.awareness_gain * (1.0 - person.awareness[k])
     person.wear[k] += 1.0
     person.blindness += q.blindness_gain * (1.0 - relevant) - q.blindness_relief * relevant * person.blindness
-    person.satisfaction = min(
-        1.0, person.satisfaction + q.satisfaction_relevant * relevant + offer.satisfaction_gain
-    )
+    gain = q.satisfaction_relevant * relevant + offer.satisfaction_gain + welcome(person, account, q, c)
+    person.satisfaction = min(1.0, max(0.0, person.satisfaction + gain))
     person.trust = max(0.0, person.trust - q.trust_overpersonal * over)
     person.live_offer[k] = contact.offer
     person.live_until[k] = day + int(q.redeem_days)
