@@ -23,7 +23,7 @@ from cardarena.simulator.errors import ResultsError
 from cardarena.simulator.names import CONSENT_CHANGES, N_CHANNELS, RESPONSES, RULES, Status
 
 #: The tables whose `value_mfen` makes up the bank's net margin.
-VALUE_TABLES: Final = ("contacts", "transactions", "responses", "complaints", "consents")
+VALUE_TABLES: Final = ("contacts", "transactions", "responses", "complaints", "consents", "cases")
 
 
 class RunFacts:

@@ -12,13 +12,22 @@ from cardarena.benchmarks.run_tables import (
     MFEN_PER_CNY,
     N_BINS,
     PPM,
+    Bools,
     Floats,
     Ints,
     counts,
     exact_sums,
     ratio,
 )
-from cardarena.simulator.names import AGE_BANDS, CITY_TIERS, COMPLAINT_KINDS, GENDERS, INCOME_BANDS, SEGMENTS
+from cardarena.simulator.names import (
+    AGE_BANDS,
+    CASE_STEPS,
+    CITY_TIERS,
+    COMPLAINT_KINDS,
+    GENDERS,
+    INCOME_BANDS,
+    SEGMENTS,
+)
 
 _PER_1000 = "per 1,000 holders/month"
 _PPB = 1_000_000_000
@@ -105,6 +114,21 @@ def _complaints(kind: int, facts: Facts) -> float:
         facts.policy.run.table("complaints")["complaint"] == kind
     )
     return ratio(1000 * int(rows.sum()), facts.policy.holder_months)
+
+
+def _case_steps(step: str, facts: Facts) -> Bools:
+    cases = facts.policy.run.table("cases")
+    return facts.policy.in_decision_days("cases") & (cases["step"] == CASE_STEPS.index(step))
+
+
+def _late_complaints(facts: Facts) -> float:
+    return ratio(1000 * int(_case_steps("late", facts).sum()), facts.policy.holder_months)
+
+
+def _days_to_close(facts: Facts) -> float:
+    cases, closed = facts.policy.run.table("cases"), _case_steps("closed", facts)
+    days = cases["day"][closed] - cases["filed_day"][closed]
+    return float(np.median(days)) if days.size else float("nan")
 
 
 def _expected(measure: str, facts: Facts) -> float:
@@ -194,6 +218,26 @@ for _kind, _name in enumerate(COMPLAINT_KINDS):
         lambda f, measure=f"expected_complaint_{_name}_ppb": _expected(measure, f),
         "Conditional expectation given the state; what limits use.",
     )
+register(
+    "late_complaints",
+    "Late complaints",
+    "complaints whose legal limit (15 days simple, 30 complex, 60 extended) passed on a decision day before the desk closed them "
+    "x 1,000 / holder-months",
+    _PER_1000,
+    "lower",
+    "customer",
+    _late_complaints,
+    "Counted; the desk has at least one handler, so that a small bank is seldom late.",
+)
+register(
+    "median_days_to_close",
+    "Days to close a complaint",
+    "median of day closed - day filed over the complaints that the desk closed on decision days",
+    "days",
+    "lower",
+    "customer",
+    _days_to_close,
+)
 register(
     "opt_outs",
     "Unsubscribes",

@@ -81,8 +81,8 @@ register(
     "inv",
     "INV, realised",
     _SUM
-    + " with $M_d$ the ledger: contacts, transactions, responses, complaints, default losses of people alive on day 0; "
-    "purchases count whole in both worlds",
+    + " with $M_d$ the ledger: contacts, transactions, responses, complaints, late cases, default losses of people alive "
+    "on day 0; purchases count whole in both worlds",
     "CNY/head",
     "higher",
     "value",

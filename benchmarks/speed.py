@@ -163,6 +163,7 @@ class StreamedLog:
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
+        self._cases: list[Any] = []
         self.rows: dict[str, int] = {}
         self.closing_seconds = 0.0
 
@@ -175,6 +176,11 @@ class StreamedLog:
         if self._failure is not None:
             raise self._failure
         self._queue.put((list(events), decisions, census))
+
+    def append_cases(self, cases: Any) -> None:
+        """Take the steps of complaint cases of one day; they are few, and written at the end."""
+        if cases.size:
+            self._cases.append(cases)
 
     def close(self) -> None:
         """Wait for the last day and finish the files.
@@ -189,6 +195,8 @@ class StreamedLog:
             for writer in self._writers.values():
                 writer.abandon()
             raise self._failure
+        for rows in self._cases:
+            self._append("cases", {column: rows[column].copy() for column in rows.dtype.names})
         for name, writer in self._writers.items():
             writer.close()
             self.rows[name] = writer.rows

@@ -252,6 +252,18 @@ class Calendar:
         """Return the day number of a date."""
         return (when - self.start_date).days
 
+    def is_working_day(self, day: int) -> bool:
+        """Return whether banks work on a day: not on weekends, nor in the weeks of Spring Festival and National Day.
+
+        Shorter public holidays are not in this calendar, nor the weekends on which long ones are made up for.
+        """
+        today = self.date_of(day)
+        return today.weekday() < 5 and not any(
+            first <= today <= last
+            for festival, first, last in festivals(today.year)
+            if festival in (SPRING_FESTIVAL, GOLDEN_WEEK)
+        )
+
     def day_table(self, first_day: int, n_days: int) -> np.ndarray:
         """Return `n_days` days from `first_day` on, shape (n_days,), dtype DAY.
 

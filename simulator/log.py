@@ -99,7 +99,27 @@ DECISION: Final = np.dtype(
     ]
 )
 CENSUS: Final = np.dtype([("day", np.int32), ("measure", np.int16), ("bin", np.int16), ("count", np.int64)])
-TABLES: Final = (*EVENT_TABLES, "decisions", "state_daily")
+#: One step of a complaint at the desk (see `bank.complaint_desk`).
+CASE: Final = np.dtype(
+    [
+        ("day", np.int32),
+        ("cardholder", np.int32),
+        ("bank", np.int8),
+        ("ordinal", np.int16),
+        ("minute", np.int16),
+        ("step", np.int8),
+        ("filed_day", np.int32),
+        ("filed_ordinal", np.int16),
+        ("complaint", np.int8),
+        ("is_simple", np.int8),
+        ("due_day", np.int32),
+        ("is_late", np.int8),
+        ("is_escalated", np.int8),
+        ("value_mfen", np.int64),
+    ]
+)
+_PLAIN_TABLES: Final = {"decisions": DECISION, "state_daily": CENSUS, "cases": CASE}
+TABLES: Final = (*EVENT_TABLES, *_PLAIN_TABLES)
 
 
 def columns_of(name: str) -> dict[str, np.dtype]:
@@ -110,8 +130,8 @@ def columns_of(name: str) -> dict[str, np.dtype]:
     """
     if name in EVENT_TABLES:
         return {column: EVENT[field] for column, field in EVENT_TABLES[name][1].items()}
-    if name in ("decisions", "state_daily"):
-        dtype = DECISION if name == "decisions" else CENSUS
+    if name in _PLAIN_TABLES:
+        dtype = _PLAIN_TABLES[name]
         return {column: dtype[column] for column in dtype.names or ()}
     raise UnknownNameError("table", name, TABLES)
 
@@ -149,6 +169,7 @@ class RunLog:
         self._events: list[np.ndarray] = []
         self._decisions: list[np.ndarray] = []
         self._census: list[np.ndarray] = []
+        self._cases: list[np.ndarray] = []
         self._tables: dict[str, dict[str, np.ndarray]] = {}
 
     @property
@@ -187,6 +208,12 @@ class RunLog:
             self._census.append(census)
         self._tables = {}
 
+    def append_cases(self, cases: np.ndarray) -> None:
+        """Add a day's steps of complaint cases."""
+        if cases.size:
+            self._cases.append(cases)
+            self._tables = {}
+
     def table(self, name: str) -> dict[str, np.ndarray]:
         """Return a table as columns.
 
@@ -196,11 +223,9 @@ class RunLog:
         columns_of(name)
         if not self._tables:
             self._tables = split_events(_join(self._events, EVENT))
-            for other, parts, dtype in (
-                ("decisions", self._decisions, DECISION),
-                ("state_daily", self._census, CENSUS),
-            ):
-                rows = _join(parts, dtype)
+            plain = {"decisions": self._decisions, "state_daily": self._census, "cases": self._cases}
+            for other, dtype in _PLAIN_TABLES.items():
+                rows = _join(plain[other], dtype)
                 self._tables[other] = {
                     column: np.ascontiguousarray(rows[column]) for column in dtype.names or ()
                 }

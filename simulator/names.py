@@ -85,6 +85,8 @@ CONSENT_CHANGES: Final = (
     "closed_default",
     "marketing_given",
 )
+#: What becomes of a complaint at the desk.
+CASE_STEPS: Final = ("opened", "extended", "late", "closed")
 
 
 class Kind(IntEnum):

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Generator, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import simpy
 
+from cardarena.simulator.bank.complaint_desk import Shift
 from cardarena.simulator.bank.features import FEATURES, feature_columns
 from cardarena.simulator.bank.gate import gate_column, open_arms
 from cardarena.simulator.behaviour.census import value_permissions
@@ -42,6 +43,15 @@ class Sink(Protocol):
         self, events: Sequence[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None
     ) -> None:
         """Take the rows of one day."""
+        ...
+
+
+@runtime_checkable
+class CaseSink(Protocol):
+    """A sink that takes the steps of complaint cases too; one that has no such method is not given them."""
+
+    def append_cases(self, cases: np.ndarray) -> None:
+        """Take the CASE rows of one day."""
         ...
 
 
@@ -91,6 +101,7 @@ class Play:
             today = self.world.today(state.day)
             state.census[:] = 0
             self._events, self._decisions = [], []
+            shift = self.world.desk.begin(clock, state)
             # By the calendar, so that a world saved in between keeps the rhythm.
             decides = state.day % max(1, self.policy.every_days) == 0
             at = 0
@@ -105,7 +116,7 @@ class Play:
                         self._teach()
                     self._decide(today, border)
                     self._has_decided = True
-            self._close()
+            self._close(shift)
             if self.on_day is not None:
                 self.on_day(step + 1, n)
         state.unread = np.concatenate(self._unread) if self._unread else np.zeros(0, EVENT)
@@ -129,17 +140,20 @@ class Play:
         self._events += rows
         return rows
 
-    def _close(self) -> None:
+    def _close(self, shift: Shift) -> None:
         """Hand the day's rows on and step over midnight."""
         world, state = self.world, self.world.state
         started = perf_counter()
         drop_done(state)
+        cases = world.desk.settle(state, shift, self._events)
         if self.budget_mfen >= 0:
             state.spent_mfen += sum(marketing_cost_mfen(rows) for rows in self._events)
         if self.sink is not None:
             value_permissions(state.census, world.rules.parameter["permission_value_cny"][0])
             decisions = np.concatenate(self._decisions) if self._decisions else None
             self.sink.append(self._events, decisions, census_rows(state.day, state.census))
+            if isinstance(self.sink, CaseSink):
+                self.sink.append_cases(cases)
         if self._wants_feedback:
             self._unread += self._events
         if world.rules.compliance["word_of_mouth"][0]:

@@ -72,6 +72,22 @@ PENDING: Final = np.dtype(
     ]
 )
 
+#: A complaint that the desk has not closed yet.
+OPEN_CASE: Final = np.dtype(
+    [
+        ("cardholder", np.int32),
+        ("filed_day", np.int32),
+        ("filed_ordinal", np.int16),  # of the row in `complaints`
+        ("complaint", np.int8),  # by names.COMPLAINT_KINDS
+        ("is_simple", np.int8),
+        ("ready_day", np.int32),  # a handler may take it up from this day on
+        ("due_day", np.int32),  # last day on which closing it is in time
+        ("left_minutes", np.int32),  # of a handler's work
+        ("is_late", np.int8),
+        ("would_escalate", np.int8),  # whether it goes on to the regulator if it is late
+    ]
+)
+
 #: One row of the unified event stream, before it goes to its table (see `simulator.log`).
 EVENT: Final = np.dtype(
     [

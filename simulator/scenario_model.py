@@ -24,6 +24,7 @@ from cardarena.simulator.bank.catalogue import (
     make_catalogue,
     mfen,
 )
+from cardarena.simulator.bank.desk_terms import DeskTerms, load_desk_terms
 from cardarena.simulator.bank.economics import legal_rules
 from cardarena.simulator.bank.sourced import FrozenDict as FrozenDict
 from cardarena.simulator.bank.sourced import Strict
@@ -252,6 +253,18 @@ class Budget(Strict):
     cny_per_cardholder_per_30_days: Cny | None = None
 
 
+class Capacity(Strict):
+    """How many people the bank has for what people do; null means as many as `desk.yaml` says.
+
+    Attributes:
+        complaint_handlers_per_100000: handlers of complaints per 100,000 cardholders, rounded up to whole ones.
+        complaint_hours_a_day: hours of a working day that each of them gives to complaints.
+    """
+
+    complaint_handlers_per_100000: Annotated[float, Field(gt=0.0, le=10_000.0)] | None = None
+    complaint_hours_a_day: Annotated[float, Field(gt=0.0, le=12.0)] | None = None
+
+
 class _Shock(Strict):
     """What every shock has: its first day, how far a seed may move it, and how long it lasts."""
 
@@ -359,6 +372,7 @@ class Scenario(Strict):
         channels: what differs from the shipped channels, by name.
         compliance: the rules.
         budget: what marketing may cost.
+        capacity: how many people handle complaints.
         shocks: what happens to everybody.
         parameters: behavioural parameters that differ from the fitted ones, by name.
         word_of_mouth: whether neighbours' experience acts.
@@ -382,6 +396,7 @@ class Scenario(Strict):
     channels: Annotated[dict[ChannelName, ChannelOverride], _frozen] = Field(default_factory=FrozenDict)
     compliance: Compliance = Compliance()
     budget: Budget = Budget()
+    capacity: Capacity = Capacity()
     shocks: Annotated[tuple[Shock, ...], Field(strict=False, max_length=100)] = ()
     parameters: Annotated[dict[str, ParameterValue], _frozen] = Field(default_factory=FrozenDict)
     word_of_mouth: bool = False
@@ -448,6 +463,12 @@ class Scenario(Strict):
     def gates(self) -> np.ndarray:
         """Return whether each of `names.RULES` is in force, shape (rules,), bool."""
         return np.array([self.compliance.gates.get(name, True) for name in RULES])
+
+    def desk_terms(self) -> DeskTerms:
+        """Return the terms of the complaint desk, with this scenario's handlers and hours."""
+        return load_desk_terms().staffed(
+            self.capacity.complaint_handlers_per_100000, self.capacity.complaint_hours_a_day
+        )
 
     def budget_mfen(self, n_cardholders: int, days: int) -> int:
         """Return the marketing budget of so many decision days in milli-fen, or -1 for none."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES
 from cardarena.simulator.behaviour.events import AGENDA_SIZE
-from cardarena.simulator.rules import EVENT, PENDING
+from cardarena.simulator.rules import EVENT, OPEN_CASE, PENDING
 
 _SCALARS = ("seed", "day", "spent_mfen", "price_mfen", "reset_day", "reset_days")
 
@@ -30,6 +30,7 @@ class WorldState:
         mood: yesterday's satisfaction in ppm, shape (n,), for word of mouth.
         census: today's census, shape (measures, 64), int64.
         unread: EVENT rows that the playing policy has not been told of yet.
+        cases: complaints that the desk has not closed, OPEN_CASE rows in the order of filing.
         spent_mfen: marketing money spent since the playing policy was reset.
         price_mfen: the contact price that it sees.
         reset_day: the day on which it was reset.
@@ -47,6 +48,7 @@ class WorldState:
     mood: np.ndarray
     census: np.ndarray
     unread: np.ndarray
+    cases: np.ndarray
     spent_mfen: int = 0
     price_mfen: int = 0
     reset_day: int = 0
@@ -68,6 +70,7 @@ class WorldState:
             mood=np.floor(people["satisfaction"] * 1e6).astype(np.int64),
             census=np.zeros((N_MEASURES, N_BINS), dtype=np.int64),
             unread=np.zeros(0, dtype=EVENT),
+            cases=np.zeros(0, dtype=OPEN_CASE),
         )
 
     def copy(self) -> "WorldState":

@@ -9,6 +9,7 @@ import numpy as np
 import simpy
 
 from cardarena.simulator.bank.catalogue import Catalogue
+from cardarena.simulator.bank.complaint_desk import ComplaintDesk
 from cardarena.simulator.bank.economics import Economics, load_economics
 from cardarena.simulator.bank.features import FEATURES
 from cardarena.simulator.behaviour import randomness as purposes
@@ -79,6 +80,7 @@ class World:
             days=drawn_day(0, jitter, scenario_uniform(key, purposes.START_DATE))
         )
         self.calendar = Calendar(self.start_date)
+        self.desk = ComplaintDesk(scenario.desk_terms(), traits.size, self.calendar, self.economics)
         self.shock_days = tuple(
             drawn_day(shock.day, shock.day_jitter_days, scenario_uniform(key, purposes.SHOCK_DAY, index))
             for index, shock in enumerate(scenario.shocks)

@@ -28,6 +28,7 @@ LEAGUE_ORDER = ("cold", "logged", "simulator", "reference", "privileged")
 #: Columns of the leaderboard after the value: metric, heading, decimals, whether it is a share.
 COLUMNS = (
     ("marketing_complaints_expected", "Complaints", 2, False),
+    ("late_complaints", "Late complaints", 2, False),
     ("opt_outs_expected", "Unsubscribes", 2, False),
     ("permissions_kept", "Permissions kept", 1, True),
     ("fatigue_mean", "Fatigue", 2, False),

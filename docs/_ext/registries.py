@@ -171,6 +171,27 @@ def economics() -> list[str]:
 
 
 @page
+def complaint_desk() -> list[str]:
+    """How complaints are handled, and by when."""
+    from cardarena.simulator.bank.desk_terms import load_desk_terms
+
+    return [
+        "# The complaint desk",
+        "",
+        "Who handles complaints, how much work they are, and by when the law wants them closed. A scenario changes the number of",
+        "handlers and their hours under `capacity`.",
+        "",
+        *table(
+            ["Entry", "Value", "Unit", "Source"],
+            [
+                [code(name), number(entry.value), text(entry.unit), text(entry.source)]
+                for name, entry in load_desk_terms().entries.items()
+            ],
+        ),
+    ]
+
+
+@page
 def policies() -> list[str]:
     """Every shipped policy."""
     from cardarena.agents.registry import policy_table

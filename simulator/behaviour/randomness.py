@@ -47,6 +47,7 @@ CREDIT: Final = 26
 CONSENT_CHANGE: Final = 27
 EXPERIMENT: Final = 41
 NEW_ACCOUNT: Final = 42
+COMPLAINT_CASE: Final = 43  # four lanes: simple, work, enquiry, escalation if late
 
 
 @njit(inline="always")

@@ -169,6 +169,7 @@ def _one_run(
         ),
         "permission_asset_value": float(permitted[-1] * 38),
         "marketing_complaints_expected": complaints * rng.uniform(0.97, 1.03),
+        "late_complaints": max(0.0, complaints - 4.0),
         "opt_outs_expected": opt_outs * rng.uniform(0.97, 1.03),
         "opt_out_share": float(0.82 - permitted[DAYS]),
         "conversion_gross": gross,

@@ -82,7 +82,7 @@ def total(log: RunLog, measure: str) -> int:
 def realised_mfen(log: RunLog, days: int) -> np.ndarray:
     """Return the realised margin of each day, milli-fen."""
     sums = np.zeros(days)
-    for name in ("transactions", "contacts", "responses", "complaints", "consents"):
+    for name in ("transactions", "contacts", "responses", "complaints", "consents", "cases"):
         table = log.table(name)
         sums += np.bincount(table["day"], table["value_mfen"], minlength=days)
     return sums

@@ -174,7 +174,16 @@ def test_a_world_is_written_whole_with_its_truth_apart(
     ]
     assert _arena(*words, "--out", "world", "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    tables = {"cardholders", "transactions", "visits", "contacts", "responses", "complaints", "consents"}
+    tables = {
+        "cardholders",
+        "transactions",
+        "visits",
+        "contacts",
+        "responses",
+        "complaints",
+        "consents",
+        "cases",
+    }
     assert tables <= set(said["tables"])
     assert said["tables"]["cardholders"] == 120
     manifest = json.loads(Path("world/manifest.json").read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from cardarena.simulator.bank.catalogue import fen, load_channel_table, load_channels, load_offers, mfen, ppm
+from cardarena.simulator.bank.desk_terms import load_desk_terms
 from cardarena.simulator.bank.economics import legal_rules, load_economics, load_rules
 from cardarena.simulator.bank.records import CHANNEL, OFFER
 from cardarena.simulator.bank.sourced import NOT_PART, Number
@@ -19,7 +20,7 @@ from cardarena.simulator.names import CATEGORIES, CHANNELS, COMPLAINT_KINDS, DIM
 SOURCE = re.compile(
     r"assumed|survey|seed|target [A-G]\d|PBoC|Batch|Burst|GDMA|Mailchimp|Klaviyo|UCI|CIRC|circular|Law|Provisions"
     r"|external_magnitudes|yunthe|yunzhuji|guideline|发改价格|convention|as the 12-month|suitability duty"
-    r"|SMS unsubscribe|disable hazard"
+    r"|SMS unsubscribe|disable hazard|Complaint Measures|FCA"
 )
 
 
@@ -46,7 +47,12 @@ def test_offers_cover_services_dimensions_categories_and_both_kinds_of_reach() -
 
 
 def test_every_number_has_a_source() -> None:
-    tables = [*load_offers().offers, *load_channel_table().values(), *load_economics().entries.values()]
+    tables = [
+        *load_offers().offers,
+        *load_channel_table().values(),
+        *load_economics().entries.values(),
+        *load_desk_terms().entries.values(),
+    ]
     found = [number for table in tables for number in numbers(table) if number is not NOT_PART]
     assert len(found) > 300
     assert [number for number in found if not SOURCE.search(number.source)] == []

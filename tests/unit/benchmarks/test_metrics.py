@@ -13,7 +13,7 @@ from cardarena.benchmarks.metric_value import top_share, winsorised_mean
 from cardarena.benchmarks.metrics import GROUPS, METRICS, get_metric, run_breakdown, run_metrics, run_series
 from cardarena.benchmarks.run_tables import PPM, RunTables, discount_ppm, exact_sums
 from cardarena.simulator.errors import ResultsError, UnknownNameError
-from cardarena.simulator.names import N_CHANNELS, RESPONSES, RULES, Rule, Status
+from cardarena.simulator.names import CASE_STEPS, N_CHANNELS, RESPONSES, RULES, Rule, Status
 from cardarena.simulator.population.schema import TRAITS
 
 MEASURES = (
@@ -59,6 +59,10 @@ COLUMNS = {
     "visits": (*COMMON, "place"),
     "responses": (*COMMON, "action", "category", "offer", "channel", *DECIDED, "amount_fen", "value_mfen"),
     "complaints": (*COMMON, "complaint", "channel", *DECIDED, "value_mfen"),
+    "cases": (
+        *(*COMMON, "step", "filed_day", "filed_ordinal", "complaint", "is_simple", "due_day"),
+        *("is_late", "is_escalated", "value_mfen"),
+    ),
     "consents": (*COMMON, "change", "channel", *DECIDED, "value_mfen"),
     "state_daily": ("day", "measure", "bin", "count"),
 }
@@ -111,6 +115,9 @@ def random_run(seed: int, *, n: int = 60, days: int = 6, run_out: int = 4, rows:
         "category": 8,
         "complaint": 3,
         "change": 8,
+        "step": 4,
+        "is_simple": 2,
+        "is_late": 2,
         "passed": 2,
         "noticed": 2,
         "p_notice_ppb": 10**9,
@@ -382,6 +389,15 @@ def test_contacts_and_customers_by_hand():
             {"action": ORGANIC, "offer": -1},
         ],
         complaints=[{"complaint": 0}, {"complaint": 1}, {"complaint": 1, "day": 3}],
+        cases=[
+            {"step": CASE_STEPS.index("opened")},
+            {"step": CASE_STEPS.index("late"), "day": 1, "filed_day": -14},
+            {"step": CASE_STEPS.index("late"), "day": 3},  # in the run-out
+            {"step": CASE_STEPS.index("closed"), "day": 2, "filed_day": -14},
+            {"step": CASE_STEPS.index("closed"), "day": 2, "filed_day": 1},
+            {"step": CASE_STEPS.index("closed"), "day": 2, "filed_day": 2},
+            {"step": CASE_STEPS.index("closed"), "day": 3, "filed_day": -20},
+        ],
         consents=[{"change": 0}, {"change": 0, "day": 3}, {"change": 1}, {"change": 6, "day": 2}],
         transactions=[{"day": 1, "value_mfen": 30 * CNY}],
         state_daily=[
@@ -418,6 +434,8 @@ def test_contacts_and_customers_by_hand():
         "service_complaints": 1000,
         "collection_complaints": 0,
         "marketing_complaints_expected": 3,
+        "late_complaints": 1000,
+        "median_days_to_close": 1,
         "opt_outs": 1000,
         "opt_out_share": 1 / 4,
         "permissions_kept": 3 / 4,
