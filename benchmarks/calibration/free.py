@@ -27,6 +27,8 @@ SHIPPED: Final = Path(__file__).parent / "data" / "free.csv"
 TRANSFORMS: Final = ("log", "logit", "linear")
 #: The bounds lie this many prior standard deviations from each other: a quarter of the range is one.
 RANGE_SDS: Final = 4.0
+#: Least distance of a value in force from a bound, as a share of the range.
+ROOM: Final = 0.15
 _CHANNEL_FIELDS: Final = tuple(
     name
     for name in ChannelOverride.model_fields
@@ -62,7 +64,7 @@ class FreeParameter:
     @property
     def spread(self) -> float:
         """The prior's standard deviation on the transform's scale."""
-        return (self._to(self.upper) - self._to(self.lower)) / RANGE_SDS
+        return (self.to_z(self.upper) - self.to_z(self.lower)) / RANGE_SDS
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -71,19 +73,21 @@ class FreeParameter:
 
     def to_u(self, value: float) -> float:
         """Return the value as `u`; `value_of` is the inverse."""
-        return (self._to(value) - self._to(self.prior)) / self.spread
+        return (self.to_z(value) - self.to_z(self.prior)) / self.spread
 
     def value_of(self, u: float) -> float:
         """Return the parameter's value, inside its bounds whatever rounding does."""
-        value = self._back(self._to(self.prior) + self.spread * u)
+        value = self.from_z(self.to_z(self.prior) + self.spread * u)
         return min(self.upper, max(self.lower, value))
 
-    def _to(self, value: float) -> float:
+    def to_z(self, value: float) -> float:
+        """Return the value on the transform's scale; `from_z` is the inverse."""
         if self.transform == "log":
             return math.log(value)
         return math.log(value / (1.0 - value)) if self.transform == "logit" else value
 
-    def _back(self, z: float) -> float:
+    def from_z(self, z: float) -> float:
+        """Return the value at `z` on the transform's scale."""
         if self.transform == "log":
             return math.exp(z)
         return 1.0 / (1.0 + math.exp(-z)) if self.transform == "logit" else z
@@ -94,7 +98,7 @@ def read_free(path: Path = SHIPPED, base: Mapping[str, Any] | None = None) -> tu
 
     Args:
         path: a CSV with the columns `name`, `lower`, `upper`, `transform`, and, if wanted, `prior`, `targets`
-            (separated by spaces), `meaning`; an empty prior is the value in force.
+            (separated by spaces), `meaning`; an empty prior is the value in force, around which the bounds widen if they must.
         base: overrides in force, nested: a world's `parameters` and `channels`.
 
     Raises:
@@ -125,6 +129,8 @@ def _parameter(row: Row, base: Mapping[str, Any]) -> FreeParameter:
     prior = row.number("prior", in_force)
     floor = 0.0 if transform in ("log", "logit") else -math.inf
     ceiling = 1.0 if transform == "logit" else math.inf
+    if not row.cells.get("prior") and floor < lower < upper < ceiling and floor < prior < ceiling:
+        lower, upper = _widened(lower, prior, upper, transform)
     if not floor < lower < prior < upper < ceiling:
         raise row.error(
             f"expected {floor:g} < lower < prior < upper < {ceiling:g} on the {transform} scale, "
@@ -132,6 +138,17 @@ def _parameter(row: Row, base: Mapping[str, Any]) -> FreeParameter:
         )
     targets = tuple(row.cells.get("targets", "").split())
     return FreeParameter(name, prior, lower, upper, transform, targets, row.cells.get("meaning", ""))
+
+
+def _widened(lower: float, prior: float, upper: float, transform: str) -> tuple[float, float]:
+    """Return bounds that leave the value in force, which a refit may have moved, a share of the range on either side."""
+    scale = FreeParameter("", prior, lower, upper, transform)
+    low, at, high = (scale.to_z(value) for value in (lower, prior, upper))
+    room = ROOM * (high - low)
+    return (
+        lower if at - low >= room else scale.from_z(at - room),
+        upper if high - at >= room else scale.from_z(at + room),
+    )
 
 
 def value_in_force(name: str, base: Mapping[str, Any]) -> float:

@@ -1,7 +1,8 @@
 """What the targets can tell about the parameters: from the slopes of standardised moments at the optimum.
 
-One half-width of a band counts as one standard deviation of the evidence, one quarter of a parameter's range as one of its
-prior. Then `J'J` is the information of the targets, and `(J'J + I)^-1` the variance that prior and targets leave together.
+One half-width of a band counts as one standard deviation of the evidence, one quarter of a parameter's range as one
+of its prior; slopes come shrunk by the luck of the simulation. Then `J'J` is the information of the targets, and
+`(J'J + I)^-1` the variance that prior and targets leave together.
 """
 
 from collections.abc import Sequence

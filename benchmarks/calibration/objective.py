@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from cardarena.benchmarks.calibration.targets import Band
 UNMEASURED: Final = 5.0
 #: Step of the finite differences, in prior standard deviations. Events are whole: a smaller step would measure which
 #: single purchases flip, not how the rate moves.
-STEP: Final = 0.25
+STEP: Final = 0.4
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,24 @@ class Objective:
         """
         self.laboratory, self.parameters, self.bands = laboratory, tuple(parameters), tuple(bands)
         self.base, self.weights = dict(base or {}), weights or Weights()
-        self.factors = np.array([self.weights.hard if b.hardness == "hard" else 1.0 for b in self.bands])
+        self.widths = np.array([band.half_width for band in self.bands])
+
+    @cached_property
+    def noise(self) -> np.ndarray:
+        """Standard error of each measured target at the priors, in half-widths, shape (bands,); 0 where it has none."""
+        moments = self.moments(np.zeros(len(self.parameters)))
+        errors = [moments.get(band.id, (math.nan, math.nan))[1] for band in self.bands]
+        return np.nan_to_num(np.array(errors) / self.widths)
+
+    @cached_property
+    def factors(self) -> np.ndarray:
+        """Weight of each residual, shape (bands,): hard targets count more, and what is mostly luck counts less.
+
+        The variance of a residual is that of the evidence, 1, and that of the simulation; kept as it is at the priors, so
+        that no candidate can make a target count less.
+        """
+        hard = np.array([self.weights.hard if band.hardness == "hard" else 1.0 for band in self.bands])
+        return hard / np.sqrt(1.0 + self.noise**2)
 
     @property
     def lower(self) -> np.ndarray:
@@ -118,10 +136,12 @@ class Objective:
     def sensitivities(self, u: np.ndarray) -> np.ndarray:
         """Return how many half-widths each target moves per prior standard deviation, shape (bands, parameters).
 
-        Unlike the residuals', these slopes know no inactive side: what lies well inside a band moves all the same.
+        Unlike the residuals', these slopes know no inactive side: what lies well inside a band moves all the same. Each is
+        shrunk by the luck that a difference of two simulations may hold; the seeds are shared, so that is at most it.
         """
         at, around, steps = self._differences(u)
-        widths = np.array([band.half_width for band in self.bands])
+        luck = math.sqrt(2.0) * self.noise / STEP
+        widths = self.widths * np.sqrt(1.0 + luck**2)
         values = self.values(at)
         slopes = np.array([(self.values(m) - values) / h for m, h in zip(around, steps, strict=True)]).T
         return np.nan_to_num(slopes / widths[:, None])

@@ -23,6 +23,9 @@ from cardarena.simulator.errors import CardArenaError
 #: Seeds on which parameters are fitted; validation judges on others.
 SEEDS: Final = (8001, 8002)
 
+#: A target whose standard error is above this many half-widths tells more of luck than of parameters.
+TOO_NOISY: Final = 0.5
+
 
 @dataclass(frozen=True)
 class Task:
@@ -147,6 +150,9 @@ def _calibrated(
         unmeasured = [name for name, value in objective.at_start().items() if math.isnan(value)]
         if unmeasured:
             tell(f"not measured, and left as they are: {', '.join(unmeasured)}")
+        noisy = [b.id for b, noise in zip(task.bands, objective.noise, strict=True) if noise > TOO_NOISY]
+        if noisy:
+            tell(f"mostly luck at this size (more cardholders or seeds would help): {', '.join(noisy)}")
         fitted = fit(objective, task.fit, tell)
         identification = None
         if identifying:

@@ -105,6 +105,26 @@ def test_a_hard_target_wins_over_a_soft_one_that_contradicts_it():
     assert abs(NEED.value_of(outcome.fitted.u[0]) - 4.0) < abs(NEED.value_of(outcome.fitted.u[0]) - 1.2)
 
 
+def test_what_is_mostly_luck_counts_less_and_is_named():
+    def noisy(settings, overrides):
+        return closed_form(settings, overrides) | {"X.c": (closed_form(settings, overrides)["X.c"][0], 1e3)}
+
+    told = []
+    outcome = calibrate(task(), evaluate=noisy, tell=told.append)
+    assert any("mostly luck" in line and "X.c" in line for line in told)
+    assert outcome.identification
+    pinned = {
+        name
+        for report in outcome.identification.parameters
+        for name, share in report.pinned_by
+        if share > 0.01
+    }
+    assert pinned == {"X.a", "X.b"}
+    with Laboratory(SETTINGS, evaluate=noisy) as laboratory:
+        factors = Objective(laboratory, (NEED, BLIND), bands_at(TRUTH)).factors
+    assert factors[2] < 0.01 < factors[0]
+
+
 class Interrupt:
     """Evaluates, and is interrupted at the given call."""
 

@@ -89,7 +89,8 @@ def test_an_unknown_free_parameter_is_answered_with_the_nearest(tmp_path, name, 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("parameters.need_notice,5,9,log", "lower < prior < upper"),
+        ("parameters.need_notice,5,9,log,2", "lower < prior < upper"),
+        ("parameters.need_notice,9,5,log", "lower < prior < upper"),
         ("parameters.need_notice,-1,9,log", "0 < lower"),
         ("parameters.need_notice,x,9,log", "column 'lower': expected a number, found 'x'"),
         ("parameters.need_notice,,9,log", "column 'lower': expected a number, found nothing"),
@@ -98,7 +99,20 @@ def test_an_unknown_free_parameter_is_answered_with_the_nearest(tmp_path, name, 
 )
 def test_a_bad_free_parameter_is_named_by_file_and_line(tmp_path, row, message):
     with pytest.raises(CardArenaError, match=f"mine.csv:2: .*{message}"):
-        read_free(written(tmp_path, f"name,lower,upper,transform\n{row}\n"))
+        read_free(written(tmp_path, f"name,lower,upper,transform,prior\n{row}\n"))
+
+
+@pytest.mark.parametrize("in_force", [0.5, 2.0, 3.0, 4.9, 5.0, 40.0])
+def test_bounds_widen_around_a_value_in_force_that_a_refit_moved(tmp_path, in_force):
+    path = written(tmp_path, "name,lower,upper,transform\nparameters.need_notice,1,5,log\n")
+    (found,) = read_free(path, {"parameters": {"need_notice": in_force}})
+    low, high = found.bounds
+    assert found.prior == in_force
+    assert found.lower <= 1.0
+    assert found.upper >= 5.0
+    assert min(-low, high) > 0.2
+    if in_force in (2.0, 3.0):
+        assert (found.lower, found.upper) == (1.0, 5.0)
 
 
 def test_a_users_figures_replace_the_numbers_and_inherit_the_words(tmp_path):
