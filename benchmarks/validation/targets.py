@@ -260,4 +260,19 @@ def _summary(findings: Sequence[Finding]) -> str:
     for letter, own in groups.items():
         held = sum(one.verdict == HOLDS for one in own)
         parts.append(f"{GROUPS.get(letter, letter)} {held} of {len(own)}")
-    return f"Numbers inside their bands: {', '.join(parts)}." if parts else "Nothing was measured."
+    if not parts:
+        return "Nothing was measured."
+    return f"Numbers inside their bands: {', '.join(parts)}. {_by_row(findings)}"
+
+
+def _by_row(findings: Sequence[Finding]) -> str:
+    """Say how many rows of the table hold: a target does when all its components do."""
+    told = []
+    for hardness in ("hard", "soft"):
+        rows: dict[str, bool] = {}
+        for one in findings:
+            if one.hardness == hardness:
+                name = one.id.partition(".")[0]
+                rows[name] = rows.get(name, True) and one.verdict == HOLDS
+        told.append(f"{sum(rows.values())} of {len(rows)} {hardness}")
+    return f"A row holds when all its numbers do: {' and '.join(told)} rows hold."
