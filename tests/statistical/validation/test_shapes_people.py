@@ -32,6 +32,7 @@ def test_emerges(experiment: str) -> None:
                 "annoyance_overload": 0.0,
                 "complaint_power": 0.0,
                 "opt_out_irrelevance": -8.0,
+                "gratitude": 0.0,
             },
             "sleeping_dogs",
         ),

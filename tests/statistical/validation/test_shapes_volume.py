@@ -13,6 +13,7 @@ CALM = {
     "annoyance_overload": 0.0,
     "blindness_gain": 0.0,
     "load_keep": 0.0,
+    "gratitude": 0.0,
 }
 
 
@@ -21,6 +22,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume, "PEOPLE", 1000)
     monkeypatch.setattr(volume, "CONTACT_DAYS", 112)
     monkeypatch.setattr(volume, "RUN_OUT_DAYS", 56)
+    monkeypatch.setattr(volume, "TEXT_DAYS", 84)
     monkeypatch.setattr(change, "PEOPLE", 1500)
 
 
@@ -38,14 +40,19 @@ def test_the_best_rate_is_inside_the_range() -> None:
     [
         (
             "complaints",
-            {"complaint_power": 0.0, "complaint_refused": 1.0, "satisfaction_annoyed": 0.0},
+            {
+                "complaint_power": 0.0,
+                "complaint_refused": 1.0,
+                "satisfaction_annoyed": 0.0,
+                "gratitude": 0.0,
+            },
             "complaint_elasticity",
         ),
         ("best rate", {"complaint_power": 0.0, **CALM}, "best_rate_inside"),
         ("cut", {"click_shift": -20.0}, "cut_costs_first"),
         (
             "cut",
-            {"satisfaction_annoyed": 0.0, "closure_annoyance": 0.0, "closure_wake": 0.0},
+            {"satisfaction_annoyed": 0.0, "gratitude": 0.0, "closure_annoyance": 0.0, "closure_wake": 0.0},
             "cut_pays_later",
         ),
         ("growth", {"blindness_gain": 0.0}, "effects_grow"),
