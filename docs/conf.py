@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "mathml",
     "registries",
+    "evidence",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]

@@ -122,34 +122,6 @@ def metrics() -> list[str]:
 
 
 @page
-def parameters() -> list[str]:
-    """Every parameter of the behavioural model."""
-    from cardarena.simulator.behaviour.parameters import PARAMETERS
-    from cardarena.simulator.names import CATEGORIES, CHANNELS, SPEND_CONTEXTS
-
-    axes = {len(words): words for words in (CATEGORIES, CHANNELS, SPEND_CONTEXTS)}
-
-    def value(p: Any) -> str:
-        if not isinstance(p.value, tuple):
-            return number(p.value)
-        named = zip(axes[len(p.value)], p.value, strict=True)
-        return ", ".join(f"{name} {number(item)}" for name, item in named)
-
-    n_assumed = sum("assumed" in p.source for p in PARAMETERS)
-    return [
-        "# Parameters",
-        "",
-        f"The {len(PARAMETERS)} numbers and rows of numbers of the behavioural model; {n_assumed} of them say `assumed` in their",
-        "source. A scenario changes one by name under `parameters`. How they act: {doc}`../model`.",
-        "",
-        *table(
-            ["Parameter", "Value", "Unit", "Meaning", "Source"],
-            [[code(p.name), value(p), text(p.unit), text(p.meaning), text(p.source)] for p in PARAMETERS],
-        ),
-    ]
-
-
-@page
 def economics() -> list[str]:
     """What things earn and cost."""
     from cardarena.simulator.bank.economics import load_economics

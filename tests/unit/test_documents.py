@@ -76,7 +76,8 @@ def test_pages_that_are_named_exist(document: Path) -> None:
 
 
 def _generator() -> str:
-    return (ROOT / "docs" / "_ext" / "registries.py").read_text(encoding="utf-8")
+    files = sorted((ROOT / "docs" / "_ext").glob("*.py"))
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
 def test_no_page_tells_where_it_was_written() -> None:
