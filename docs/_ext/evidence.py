@@ -7,14 +7,18 @@ by hand.
 import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from math import isnan
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from registries import code, number, page, table, text
 from sphinx.application import Sphinx
+
+if TYPE_CHECKING:
+    from cardarena.benchmarks.validation.targets import Target
 
 FRAGMENTS: Final[dict[str, Callable[[], list[str]]]] = {}
 KINDS: Final = ("assumed", "fitted", "sourced")
@@ -111,8 +115,9 @@ def assumed_share() -> list[str]:
     behaviour, every = next(iter(counts.values())), sum(counts.values(), Counter())
     return [
         f"Of the {behaviour.total()} behavioural parameters {behaviour['assumed']} say `assumed` in their source, "
-        f"{behaviour['fitted']} more name a target or a shape that they were fitted to, and {behaviour['sourced']} another source. "
-        f"Of all {every.total():,} entries with a source, the bank's and the population's included, {every['assumed']} say `assumed`."
+        f"{behaviour['fitted']} more name a target or a shape that they were fitted to, and {behaviour['sourced']} another "
+        f"source. Of all {every.total():,} entries with a source, the bank's and the population's included, {every['assumed']} "
+        "say `assumed`."
     ]
 
 
@@ -158,7 +163,7 @@ def parameters() -> list[str]:
         own = [by_name[name] for name in names]
         lines += [f"### {title.capitalize()}", ""]
         lines += table(
-            ["Parameter", "Value", "Unit", "Meaning", "Source", "Moves"],
+            ["Parameter", "Value", "Unit", "Meaning", "Source", "Calibrated to"],
             [
                 [
                     code(p.name),
@@ -217,8 +222,8 @@ def calendar() -> list[str]:
     return [
         "# Calendar",
         "",
-        "How it is put together: {doc}`../odd`, submodel 7.3. Months' totals follow the index (NBS 2024, target E12; November and",
-        "December recalled); all else only moves spending inside a month. Weekdays, pay day and seasons are assumed.",
+        "How it is put together: {doc}`../odd`, submodel 7.3. Months' totals follow the index (NBS 2024, target E12;",
+        "November and December recalled); all else moves spending inside a month. Weekdays, pay day and seasons are assumed.",
         "",
         "## Months",
         "",
@@ -232,8 +237,8 @@ def calendar() -> list[str]:
                 for k, row in zip(SPEND_CONTEXTS, c.WEEKDAY, strict=True)
             ],
         ),
-        f"Spending in the three days from pay day, the {c.PAY_DAY}th, on: × {c.PAY_DAY_SPEND}. Wealth needs in the week from it on: × "
-        f"{c.PAY_DAY_WEALTH_NEED}.",
+        f"Spending in the three days from pay day, the {c.PAY_DAY}th, on: × {c.PAY_DAY_SPEND}. "
+        f"Wealth needs in the week from it on: × {c.PAY_DAY_WEALTH_NEED}.",
         "",
         "## Festivals",
         "",
@@ -276,7 +281,7 @@ def _band(low: float, high: float) -> str:
         return number(low)
     if low == float("-inf"):
         return f"≤ {number(high)}"
-    return f"≥ {number(low)}" if high == float("inf") else f"{number(low)} – {number(high)}"
+    return f"≥ {number(low)}" if high == float("inf") else f"{number(low)}–{number(high)}"
 
 
 @fragment
@@ -309,28 +314,34 @@ def validation_targets() -> list[str]:
         own = [target for target in targets if target.target.startswith(letter)]
         lines += [f"### {letter}: {title}", ""]
         lines += table(
-            ["Target", "Quantity", "Band", "Point", "Unit", "", "Mode", "Source"],
+            ["Target", "Quantity", "Band", "Point", "Unit", "Hardness", "Mode"],
             [
                 [
                     code(t.id),
                     text(t.quantity),
                     _band(t.low, t.high),
-                    "" if t.point != t.point else number(t.point),
+                    "" if isnan(t.point) else number(t.point),
                     text(t.unit),
                     t.hardness,
                     t.mode,
-                    text("; ".join(part for part in (t.source, t.note) if part)),
                 ]
                 for t in own
             ],
         )
-        by_measure: dict[Any, list[str]] = {}
-        for name in dict.fromkeys(t.target for t in own):
-            by_measure.setdefault(measure_of(name), []).append(name)
-        lines += ["How measured:", ""]
-        lines += [f"- **{', '.join(names)}**: {text(_sentences(f))}" for f, names in by_measure.items()]
+        by_measure: dict[Any, list[Target]] = {}
+        for target in own:
+            by_measure.setdefault(measure_of(target.target), []).append(target)
+        lines += ["How measured, and the source:", ""]
+        lines += [_measured(function, rows) for function, rows in by_measure.items()]
         lines += [""]
     return lines
+
+
+def _measured(function: Any, rows: Sequence["Target"]) -> str:
+    """Return how some rows of the table are measured, and where their bands come from."""
+    names = ", ".join(dict.fromkeys(row.target for row in rows))
+    said = dict.fromkeys(part for row in rows for part in (row.source, row.note) if part)
+    return f"- **{names}**: {text(_sentences(function))} *{text('; '.join(said))}.*"
 
 
 @fragment

@@ -1,12 +1,15 @@
 """What the documents show runs, and what they refer to exists."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from cardarena.agents.registry import make_policy
+from cardarena.simulator.bank.records import ACCOUNT
 from cardarena.simulator.behaviour.parameters import parameter_names
+from cardarena.simulator.behaviour.person import PERSON
 from cardarena.simulator.errors import ScenarioError
 from cardarena.simulator.scenario import load_scenario
 
@@ -78,6 +81,30 @@ def test_pages_that_are_named_exist(document: Path) -> None:
 def _generator() -> str:
     files = sorted((ROOT / "docs" / "_ext").glob("*.py"))
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+ODD = (ROOT / "docs" / "odd.md").read_text(encoding="utf-8")
+
+
+def test_the_protocol_names_every_state_variable_of_a_person() -> None:
+    assert set(re.findall(r"`person\.(\w+)`", ODD)) == set(PERSON.names or ())
+    assert set(re.findall(r"`account\.(\w+)`", ODD)) <= set(ACCOUNT.names or ())
+
+
+@pytest.mark.parametrize("module", ["life", "neighbours", "purchase", "response"])
+def test_the_protocol_names_functions_that_exist(module: str) -> None:
+    named = re.findall(rf"`{module}\.(\w+)`", ODD)
+    behaviour = import_module(f"cardarena.simulator.behaviour.{module}")
+    assert named
+    assert not [name for name in named if not hasattr(behaviour, name)]
+
+
+@pytest.mark.parametrize("page", ["odd.md", "model.md"])
+def test_parameters_in_formulas_exist(page: str) -> None:
+    written = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    named = {name.replace("\\_", "_") for name in re.findall(r"\\texttt\{([^}]+)\}", written)}
+    assert named
+    assert named <= set(parameter_names())
 
 
 def test_no_page_tells_where_it_was_written() -> None:
