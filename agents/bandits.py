@@ -235,7 +235,7 @@ class LinUcb(LinearBandit):
     summary = (
         "A linear model shared over arms, with optimism where it is unsure; learns from its own contacts."
     )
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 2.0), 0.1, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 1.0, 2.0, 4.0), 0.1, 0.0)
     slices: ClassVar[int] = 8
 
     def choose(self, view: View, shared: Floats, ok: Bools) -> tuple[Ints, Floats, Floats]:
@@ -285,7 +285,7 @@ class Thompson(LinearBandit):
     summary = (
         "A linear model shared over arms, decided by draws from the posterior; learns from its own contacts."
     )
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 2.0), 0.1, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.5, 1.0, 2.0, 4.0), 0.5, 0.0)
     draws: ClassVar[int] = 8
 
     def choose(self, view: View, shared: Floats, ok: Bools) -> tuple[Ints, Floats, Floats]:

@@ -148,11 +148,34 @@ def _merged(a: Contacts, b: Contacts) -> Contacts:
     return Contacts(**{name: np.concatenate([getattr(a, name), getattr(b, name)])[order] for name in names})
 
 
+def shrunk_ratio(found: Floats, expected: Floats) -> Floats:
+    """Return found over expected counts, shrunk to 1: by empirical Bayes, with a gamma prior of the ratios.
+
+    The prior's variance is what the counts scatter beyond a Poisson's luck; where they do not, ratios are 1. Without it, a
+    lucky offer would be sent to everybody in place of a better one.
+
+    Args:
+        found: shape (m,), counts.
+        expected: shape (m,), what they would be if all ratios were 1.
+
+    Example:
+        >>> shrunk_ratio(np.array([12.0, 8.0]), np.array([10.0, 10.0]))
+        array([1., 1.])
+        >>> shrunk_ratio(np.array([150.0, 50.0]), np.array([100.0, 100.0])).round(2)
+        array([1.48, 0.52])
+    """
+    beyond = float(((found - expected) ** 2 - expected).sum())
+    if beyond <= 0.0:
+        return np.ones_like(expected)
+    weight = float((expected**2).sum()) / beyond
+    return (found + weight) / (expected + weight)
+
+
 class ConversionModel:
     """P(purchase in the offer's category within 14 days | contacted, features, category), and how offers differ.
 
     Attributes:
-        tilt: shape (offers,), conversion of each offer over its category's, shrunk to 1.
+        tilt: shape (offers,), conversion of each offer over its category's, shrunk to 1 as far as it is luck.
         rate: shape (categories,), logged conversion by category, shrunk to the mean.
     """
 
@@ -165,11 +188,8 @@ class ConversionModel:
         taken = np.bincount(k, weights=converted, minlength=N_CATEGORIES)
         self.rate: Floats = (taken + 50 * mean) / (np.bincount(k, minlength=N_CATEGORIES) + 50)
         by_offer = np.bincount(sent.offer, weights=converted, minlength=len(category_of))
-        count = np.bincount(sent.offer, minlength=len(category_of))
-        prior = self.rate[category_of]
-        self.tilt: Floats = np.divide(
-            by_offer + 100 * prior, (count + 100) * prior, out=np.ones_like(prior), where=prior > 0
-        )
+        expected = np.bincount(sent.offer, minlength=len(category_of)) * self.rate[category_of]
+        self.tilt = shrunk_ratio(by_offer.astype(np.float64), expected)
         self._model = None
         if converted.any() and not converted.all():
             model = boosted(True, trees=40, leaves=12, least=40)
@@ -188,7 +208,7 @@ class ConversionModel:
 class Propensity(LoggedPolicy):
     """The foil: contacts whoever is likely to buy, again and again.
 
-    Gradient boosting on logged contacts gives P(purchase | contact); each week everybody above a tiny
+    Gradient boosting on logged contacts gives P(purchase | contact); each week everybody above a
     threshold gets the offer with the greatest P. It does not ask who would have bought anyway, what a contact
     costs, or how many there were. In a cold start it explores on a slice and fits twice, from day 21 on.
 
@@ -197,10 +217,8 @@ class Propensity(LoggedPolicy):
 
     name = "propensity"
     title = "Greedy propensity"
-    summary = (
-        "Gradient boosting of P(purchase | contact); contacts everybody above a tiny threshold each week."
-    )
-    dial_spec: ClassVar[Dial] = Dial("least P(purchase)", (0.0, 0.01, 0.03, 0.1), 0.01, 0.0, 1.0)
+    summary = "Gradient boosting of P(purchase | contact); contacts everybody above a threshold each week."
+    dial_spec: ClassVar[Dial] = Dial("least P(purchase)", (0.0, 0.03, 0.1, 0.2), 0.1, 0.0, 1.0)
 
     def fit(self, table: Table) -> None:
         """Fit P(purchase | contact)."""
@@ -252,7 +270,7 @@ class CappedPropensity(Propensity):
     name = "capped_propensity"
     title = "Capped propensity"
     summary = "Propensity times margin, above a value threshold and under a frequency cap: what banks run."
-    dial_spec: ClassVar[Dial] = Dial("contacts in 28 days", (1.0, 2.0, 4.0), 4.0, 0.0, 28.0)
+    dial_spec: ClassVar[Dial] = Dial("contacts in 28 days", (1.0, 2.0, 3.0, 4.0), 4.0, 0.0, 28.0)
     kept = ("sent",)
     #: Expected margin below which a contact is not worth a person's attention, in CNY; tuned.
     threshold_cny: ClassVar[float] = 0.5

@@ -25,7 +25,7 @@ LATEST_MINUTE: Final = 1259
 #: What a policy without data takes a click to be worth when it ranks channels; assumed.
 CLICK_VALUE_MFEN: Final = 300_000
 #: Interchange less points and fees on a purchase in a spending category, plus what revolves of it, ppm; assumed.
-SPENDING_PPM: Final = 5_500
+SPENDING_PPM: Final = 5_700
 #: What a lost permission costs, CNY; assumed.
 OPT_OUT_CNY: Final = 2.0
 #: No contact is believed to add more than this many purchases.

@@ -25,7 +25,7 @@ class OracleMyopic(BasePolicy):
     summary = "Knows the latent state and takes the best expected next step above a price."
     oracle = True
     every_days = 7
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 2.0), 0.1, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.5, 1.0, 2.0, 4.0), 1.0, 0.0)
     features = ("is_open",)
     #: Channels considered: so many best buys and so many of the strongest; and the depth beside the generic one.
     best_buys: ClassVar[int] = 2

@@ -77,7 +77,7 @@ class Uplift(IncrementPolicy):
     summary = (
         "Contacts where the estimated change in margin, not the chance of a purchase, exceeds the price."
     )
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 2.0), 0.1, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 1.0, 2.0, 4.0), 0.1, 0.0)
 
     def fit(self, table: Table) -> None:
         """Fit the effect to what the predictions of outcome and dose leave over."""
@@ -122,7 +122,7 @@ class GreedyPriced(IncrementPolicy):
     name = "greedy_priced"
     title = "Greedy with a contact price"
     summary = "Expected incremental value of the next two weeks against one tuned contact price."
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 2.0), 0.1, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 1.0, 2.0, 4.0), 0.1, 0.0)
 
     def fit(self, table: Table) -> None:
         """Fit base and increment together, over all stocked categories."""

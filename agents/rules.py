@@ -16,7 +16,7 @@ BLAST_DAYS: Final = (27, 25, 23, 21, 26, 24, 22, 20, 19, 18)
 
 
 class Blast(BasePolicy):
-    """The month-end batch: everybody, the same offer, by SMS.
+    """The month-end batch: everybody, the same offer, by SMS, or by push where SMS is closed.
 
     The offer of a batch is the catalogue's next in the order of incentive; what the rules forbid a person is
     not sent.
@@ -26,7 +26,7 @@ class Blast(BasePolicy):
 
     name, league = "blast", "cold"
     title = "Month-end blast"
-    summary = "Everybody, the same offer, by SMS, in the last days of the campaign month."
+    summary = "Everybody, the same offer, by SMS or push, in the last days of the campaign month."
     every_days = 1
     dial_spec: ClassVar[Dial] = Dial(
         "batches a month", (1.0, 2.0, 4.0, 8.0), 2.0, 0.0, float(len(BLAST_DAYS))
@@ -45,14 +45,14 @@ class Blast(BasePolicy):
         )
         ranked = plain[np.argsort(-offers["incentive_fen"][plain], kind="stable")]
         offer = int(ranked[(month * len(days) + days.index(today)) % len(ranked)])
-        channel = self.market.channel("sms")
-        found = reach(view, self.market, np.array([offer]), (channel,))[:, 0]
+        channels = self.market.channel("sms"), self.market.channel("app_push")
+        found = reach(view, self.market, np.array([offer]), channels)[:, 0]
         rows = np.flatnonzero(found >= 0)
         return self.request(
             view,
             rows,
             offer,
-            channel,
+            found[rows],
             candidates=np.array([offer]),
             reason="month-end batch to everybody, day {today} of the campaign month",
             today=today,
@@ -72,7 +72,7 @@ class Cadence(BasePolicy):
     title = "Fixed cadence"
     summary = "Every k days one contact each, the offer rotating through the three most relevant categories."
     every_days = 1
-    dial_spec: ClassVar[Dial] = Dial("days between contacts", (3.0, 7.0, 14.0, 28.0), 14.0, 1.0)
+    dial_spec: ClassVar[Dial] = Dial("days between contacts", (3.0, 7.0, 14.0, 28.0), 7.0, 1.0)
     features = ("is_open", *RELEVANCE_FEATURES)
     rotation: ClassVar[int] = 3
     n_channels: ClassVar[int] = 3
@@ -126,7 +126,7 @@ class Rfm(BasePolicy):
     title = "Recency, frequency, monetary"
     summary = "Quintiles of recency, frequency and spend; the best cells are contacted at a fixed interval."
     every_days = 1
-    dial_spec: ClassVar[Dial] = Dial("least days between contacts", (7.0, 14.0, 28.0, 56.0), 14.0, 1.0)
+    dial_spec: ClassVar[Dial] = Dial("least days between contacts", (7.0, 14.0, 21.0, 28.0, 56.0), 21.0, 1.0)
     features = ("is_open", "recency_days", "transactions_28d", "spend_28d_cny", "days_since_contact")
     kept = ("last_day",)
     slice_size: ClassVar[int] = 20_000
@@ -136,12 +136,15 @@ class Rfm(BasePolicy):
     n_offers: ClassVar[int] = 3
 
     def reset(self, brief: Brief, policy_seed: int) -> None:
-        """Choose the offers in rotation: the public ones that pay best."""
+        """Choose the offers in rotation: the public ones that pay best, one a category."""
         super().reset(brief, policy_seed)
         self.last_day = np.full(brief.n_cardholders, -10_000, dtype=np.int16)
         pool = np.flatnonzero((brief.offers["is_public"] == 1) & (brief.offers["needs_explanation"] == 0))
         worth = np.round(self.market.take_cny[pool], 9)
-        self._offers = pool[np.argsort(-worth, kind="stable")][: self.n_offers]
+        ranked = pool[np.argsort(-worth, kind="stable")]
+        # A category's second best would only take the place of better terms that stand anyway.
+        first = np.sort(np.unique(self.market.category[ranked], return_index=True)[1])
+        self._offers = ranked[first][: self.n_offers]
 
     def scores(self, view: View) -> NDArray[np.int8]:
         """Return each person's cell as the sum of three quintiles, 3 to 15; shape (n,), int8."""
@@ -203,7 +206,7 @@ class Segment(BasePolicy):
     title = "Advice by privacy segment"
     summary = "The survey's advice for three groups, estimated from tracking, consents, reactions and spend."
     every_days = 7
-    dial_spec: ClassVar[Dial] = Dial("frequency, times the advice's", (0.5, 1.0, 2.0, 4.0), 1.0, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("frequency, times the advice's", (0.5, 1.0, 2.0, 4.0, 8.0), 4.0, 0.0)
     features = (
         "is_open",
         "income_band",

@@ -7,7 +7,7 @@ from tests.fakes.agents.fake_bank import AT, make_brief, make_features, make_fee
 from cardarena.agents import effects
 from cardarena.agents.bandits import LinearBandit, LinUcb, Thompson
 from cardarena.agents.effects import logistic, orthogonal, ridge
-from cardarena.agents.learned import CappedPropensity, LoggedPolicy, Propensity
+from cardarena.agents.learned import CappedPropensity, LoggedPolicy, Propensity, shrunk_ratio
 from cardarena.agents.priced import GreedyPriced, Uplift
 from cardarena.simulator.names import CATEGORIES
 
@@ -88,6 +88,28 @@ def test_capped_never_exceeds_its_cap(dial: float, cold: bool) -> None:
         policy.learn(make_feedback(day, contacts, N))
     month = np.array([log[max(0, d - 27) : d + 1].sum(axis=0) for d in range(112)])
     assert month.max() == dial
+
+
+def test_ratios_that_differ_by_luck_alone_are_shrunk_to_one() -> None:
+    """Beside a prior of a hundred rows, luck alone makes a ratio of two offers fall below 0.75 often."""
+    rng = np.random.Generator(np.random.Philox(4))
+    rows, rate = 400, 0.07
+    found = rng.binomial(rows, rate, size=(400, 29)).astype(np.float64)
+    ratios = np.array([shrunk_ratio(one, np.full(29, rows * rate)) for one in found])
+    weak = (found + 100 * rate) / ((rows + 100) * rate)
+    assert (weak[:, 0] / weak[:, 1] < 0.75).mean() > 0.05
+    assert (ratios[:, 0] / ratios[:, 1] < 0.75).mean() < 0.01
+
+
+def test_ratios_that_truly_differ_are_kept() -> None:
+    truth = np.linspace(0.5, 1.5, 29)
+    rng = np.random.Generator(np.random.Philox(5))
+    found = rng.poisson(400.0 * truth).astype(np.float64)
+    assert np.allclose(shrunk_ratio(found, np.full(29, 400.0)), truth, atol=0.2)
+
+
+def test_ratios_without_counts_are_one() -> None:
+    assert (shrunk_ratio(np.zeros(3), np.zeros(3)) == 1.0).all()
 
 
 def play_bandit(policy: LinearBandit, weeks: int) -> list[float]:

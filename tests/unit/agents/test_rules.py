@@ -51,6 +51,32 @@ def test_rfm_waits_between_contacts() -> None:
     assert np.isin(again.cardholder, first.cardholder).all()
 
 
+def test_rfm_offers_no_worse_terms_than_stand_anyway() -> None:
+    brief = make_brief(N)
+    policy = Rfm(dial=7)
+    policy.reset(brief, 1)
+    x = make_features(N)
+    offers = set()
+    for day in range(0, 70, 7):
+        offers |= set(policy.decide(make_view(brief, day, names=policy.features, features=x)).offer)
+    chosen = np.array(sorted(offers))
+    market = policy.market
+    assert len(chosen) == policy.n_offers
+    assert len(np.unique(market.category[chosen])) == policy.n_offers
+    assert (market.take_cny[chosen] >= market.standing_cny[market.category[chosen]]).all()
+
+
+def test_blast_falls_back_on_push() -> None:
+    brief = make_brief(N)
+    x = make_features(N)
+    x[AT["permitted_sms"], : N // 2] = 0.0
+    policy = Blast(dial=1)
+    policy.reset(brief, 1)
+    contacts = policy.decide(make_view(brief, 27, names=policy.features, features=x))
+    assert (contacts.channel[: N // 2] == CHANNELS.index("app_push")).all()
+    assert (contacts.channel[N // 2 :] == CHANNELS.index("sms")).all()
+
+
 @pytest.mark.parametrize("dial", [1, 2, 4, 8])
 def test_blast_sends_at_month_end_only(dial: int) -> None:
     brief = make_brief(N)
