@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.errors import UnknownNameError
@@ -20,6 +20,7 @@ from cardarena.simulator.names import (
     N_CONTEXTS,
     SPEND_CONTEXTS,
 )
+from cardarena.simulator.parallel import in_chunks
 from cardarena.simulator.rules import CHUNK, PARALLEL_FROM
 
 #: Names of the columns, in order. `days_since_*` are capped at 400; money is in CNY.
@@ -175,20 +176,13 @@ def feature_row(account, today, out):
     out[_WEEKDAY + 3] = today.days_since_payday
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _fill(accounts, order, today, wanted, out, first, last):
     row = np.zeros(N_FEATURES, dtype=np.float64)
     for position in range(first, last):
         feature_row(accounts[order[position]], today[0], row)
         for j in range(wanted.size):
             out[j, position] = row[wanted[j]]
-
-
-@njit(cache=True, parallel=True)
-def _fill_parallel(accounts, order, today, wanted, out, chunk):
-    n = order.size
-    for t in prange((n + chunk - 1) // chunk):
-        _fill(accounts, order, today, wanted, out, t * chunk, min(n, (t + 1) * chunk))
 
 
 def feature_columns(
@@ -209,8 +203,9 @@ def feature_columns(
             raise UnknownNameError("feature", name, FEATURES)
     wanted = np.array([FEATURE_INDEX[name] for name in wanted_names], dtype=np.int64)
     out = np.empty((wanted.size, order.size), dtype=np.float32)
-    if threads > 1 and order.size >= PARALLEL_FROM:
-        _fill_parallel(accounts, order, today, wanted, out, CHUNK)
-    else:
-        _fill(accounts, order, today, wanted, out, 0, order.size)
+
+    def work(_: int, first: int, last: int) -> None:
+        _fill(accounts, order, today, wanted, out, first, last)
+
+    in_chunks(order.size, CHUNK, threads if order.size >= PARALLEL_FROM else 1, work)
     return out

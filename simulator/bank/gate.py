@@ -4,10 +4,11 @@ It is asked three times: by a view's mask, at the decision, and again at deliver
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from cardarena.simulator.bank.records import EVERYBODY, NEVER
 from cardarena.simulator.names import Rule
+from cardarena.simulator.parallel import in_chunks
 from cardarena.simulator.rules import CHUNK, PARALLEL_FROM, Rules
 
 _NONE = int(Rule.NONE)
@@ -173,36 +174,13 @@ def _over_cap(account, compliance, c):
     return _NONE
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gate_rows(
     accounts, order, offers, channels, compliance, offer, channel, depth, day, minute, out, first, last
 ):
     for position in range(first, last):
         out[position] = gate(
             accounts[order[position]], offers[offer], channels[channel], compliance[0], depth, day, minute
-        )
-
-
-@njit(cache=True, parallel=True)
-def _gate_chunks(
-    accounts, order, offers, channels, compliance, offer, channel, depth, day, minute, out, chunk
-):
-    n = order.size
-    for t in prange((n + chunk - 1) // chunk):
-        _gate_rows(
-            accounts,
-            order,
-            offers,
-            channels,
-            compliance,
-            offer,
-            channel,
-            depth,
-            day,
-            minute,
-            out,
-            t * chunk,
-            min(n, (t + 1) * chunk),
         )
 
 
@@ -227,11 +205,12 @@ def gate_column(
         threads: compiled threads; a million people are worth two.
     """
     out = np.zeros(order.size, dtype=np.int8)
-    arguments = (accounts, order, rules.offers, rules.channels, rules.compliance, *contact, day, minute, out)
-    if threads > 1 and order.size >= PARALLEL_FROM:
-        _gate_chunks(*arguments, CHUNK)
-    else:
-        _gate_rows(*arguments, 0, order.size)
+    fixed = (accounts, order, rules.offers, rules.channels, rules.compliance, *contact, day, minute, out)
+
+    def work(_: int, first: int, last: int) -> None:
+        _gate_rows(*fixed, first, last)
+
+    in_chunks(order.size, CHUNK, threads if order.size >= PARALLEL_FROM else 1, work)
     return out
 
 

@@ -1,13 +1,13 @@
 """The cohort scheduler: the same functions as the agent scheduler, over the whole population, in parallel chunks.
 
 A chunk of people is run serially by one compiled call into a buffer of its own; threads share nothing else. Rows come
-out in the order of people, whatever the number of threads.
+out in the order of people, whatever the number of threads. Several threads are plain ones: see `simulator.parallel`.
 """
 
 import numba
 import numpy as np
 import simpy
-from numba import njit, prange
+from numba import njit
 
 from cardarena.simulator.behaviour import events
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES, count_person
@@ -16,6 +16,7 @@ from cardarena.simulator.behaviour.life import begin_day, close_day, happen, pla
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
 from cardarena.simulator.errors import SchedulerError
+from cardarena.simulator.parallel import in_chunks
 from cardarena.simulator.rules import CHUNK, EVENT, PARALLEL_FROM, Rules
 from cardarena.simulator.state import WorldState, inbox_starts
 
@@ -56,12 +57,9 @@ def _merge(person, account, agenda, at, length, contacts, low, high, rules, toda
                     n = deliver(person, account, rules, today, seed, contacts[w], own >> 16, rows, n)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end, rows, census):
-    """Run people [first, last) through a window; return the number of rows written.
-
-    `today` is an array of one record: Numba cannot carry a bare record into a parallel loop.
-    """
+    """Run people [first, last) through a window; return the number of rows written; `today` holds one record."""
     people, accounts, agenda, length, position, mood = state
     day = today[0]
     heard_on = rules.compliance[0].word_of_mouth
@@ -108,20 +106,6 @@ def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end,
     return n
 
 
-@njit(cache=True, parallel=True)
-def _chunks(first, last, step, state, contacts, starts, rules, today, seed, start, end, rows, census, counts):
-    """Run consecutive chunks in parallel, each into its own slice of `rows`."""
-    for t in prange(counts.size):
-        a = first + t * step
-        b = min(last, a + step)
-        if a < b:
-            counts[t] = _chunk(
-                a, b, state, contacts, starts, rules, today, seed, start, end, rows[t], census[t]
-            )
-        else:
-            counts[t] = 0
-
-
 class CohortScheduler:
     """Runs a window for everybody at once.
 
@@ -164,8 +148,7 @@ class CohortScheduler:
         n = state.people.size
         contacts = state.pending
         starts = inbox_starts(contacts, n)
-        parallel = self.threads > 1 and n >= PARALLEL_FROM
-        threads = self.threads if parallel else 1
+        threads = self.threads if n >= PARALLEL_FROM else 1
         arrays = (
             state.people,
             state.accounts,
@@ -174,37 +157,18 @@ class CohortScheduler:
             state.agenda_next,
             state.mood,
         )
-        busiest = int(np.max(np.diff(starts[:: min(CHUNK, n)], append=starts[-1]), initial=0))
-        rows = self._buffer(threads, min(CHUNK, n), busiest)
+        step = min(CHUNK, n)
+        busiest = int(np.max(np.diff(starts[::step], append=starts[-1]), initial=0))
+        rows = self._buffer(threads, step, busiest)
         census = np.zeros((threads, N_MEASURES, N_BINS), dtype=np.int64)
-        counts = np.zeros(threads, dtype=np.int64)
         seed = np.uint64(state.seed)
-        out: list[np.ndarray] = []
-        if parallel:
-            numba.set_num_threads(threads)
-        for first in range(0, n, CHUNK * threads):
-            last = min(n, first + CHUNK * threads)
-            if parallel:
-                _chunks(
-                    first,
-                    last,
-                    CHUNK,
-                    arrays,
-                    contacts,
-                    starts,
-                    rules,
-                    today,
-                    seed,
-                    start,
-                    end,
-                    rows,
-                    census,
-                    counts,
-                )
-            else:
-                counts[0] = _chunk(
-                    first, last, arrays, contacts, starts, rules, today, seed, start, end, rows[0], census[0]
-                )
-            out.extend(rows[t, : counts[t]].copy() for t in range(threads) if counts[t])
+
+        def work(slot: int, first: int, last: int) -> np.ndarray:
+            count = _chunk(
+                first, last, arrays, contacts, starts, rules, today, seed, start, end, rows[slot], census[slot]
+            )
+            return rows[slot, :count].copy()
+
+        out = in_chunks(n, step, threads, work)
         state.census += census.sum(axis=0)
-        return out
+        return [part for part in out if part.size]
