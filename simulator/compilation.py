@@ -7,6 +7,7 @@ import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 
 def source_digest() -> str:
@@ -44,3 +45,18 @@ def use_own_cache() -> Path:
         config.CACHE_DIR = str(folder)  # pyright: ignore[reportAttributeAccessIssue]
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     return folder
+
+
+def compiled(**options: Any) -> Any:
+    """Return a decorator that compiles a kernel function, cached, without reference counts.
+
+    Numba counts references to every array that a function is handed, with an atomic addition each; a person's day
+    passes through dozens of such functions, and that was a quarter of its time. What is compiled this way may neither
+    create nor return arrays; use `numba.njit` where it must.
+
+    Args:
+        options: further options of `numba.njit`.
+    """
+    from numba import njit
+
+    return njit(cache=True, _nrt=False, **options)

@@ -1,14 +1,14 @@
 """The privileged view: latent truth for policies marked `oracle`, expectations only, never realised luck."""
 
 import numpy as np
-from numba import njit
 
 from cardarena.simulator.behaviour.response import expected_one_step
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.rules import Rules
 from cardarena.simulator.state import WorldState
 
 
-@njit(cache=True)
+@compiled()
 def _expected(people, accounts, order, rules, day, minute, offer, channel, depth, out):
     for position in range(order.size):
         i = order[position]

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from cardarena.simulator.bank.records import NEVER
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.names import (
     CATEGORIES,
@@ -98,33 +99,56 @@ _BALANCE = _AT["instalment_balance_cny"]
 _WEEKDAY = _AT["weekday"]
 _LONG_AGO = 400.0
 
+# Parts of a row, as bits: a view computes those in which its policy wants a column.
+(
+    _WHO,
+    _PERMISSIONS,
+    _RECENT_CONTACTS,
+    _LONGER_CONTACTS,
+    _BY_CATEGORY,
+    _CLICKS,
+    _SPENDING,
+    _VISITING,
+    _BUYING,
+    _MONEY,
+    _CALENDAR,
+) = (1 << part for part in range(11))
+_EVERYTHING: Final = (1 << 11) - 1
+#: Where each part's columns begin; a part ends where the next begins.
+_BEGINS: Final = (
+    (0, _WHO),
+    (_PERMITTED, _PERMISSIONS),
+    (_TODAY, _RECENT_CONTACTS),
+    (_MONTH, _LONGER_CONTACTS),
+    (_CATEGORY_CONTACTS, _BY_CATEGORY),
+    (_OPENS, _CLICKS),
+    (_CATEGORY_CLICKS, _BY_CATEGORY),
+    (_SINCE_CLICK, _CLICKS),
+    (_BEHAVIOUR, _SPENDING),
+    (_VISITS, _VISITING),
+    (_PURCHASES, _BUYING),
+    (_PRECURSOR, _VISITING),
+    (_BALANCE, _MONEY),
+    (_WEEKDAY, _CALENDAR),
+)
 
-@njit(cache=True)
+
+def _parts_of(columns: np.ndarray) -> int:
+    """Return the bits of the parts in which these columns lie."""
+    begins = np.array([first for first, _ in _BEGINS])
+    parts = np.array([part for _, part in _BEGINS])
+    return int(np.bitwise_or.reduce(parts[np.searchsorted(begins, columns, side="right") - 1], initial=0))
+
+
+@compiled()
 def _since(day, then):
     return min(_LONG_AGO, float(day - then))
 
 
-@njit(cache=True)
-def feature_row(account, today, out):
-    """Write the observation of one account at the start of `today` into `out`, shape (N_FEATURES,)."""
-    day = today.day
-    out[:] = 0.0
-    out[0] = account.is_open
-    out[1] = account.age
-    out[2] = account.gender
-    out[3] = account.city_tier
-    out[4] = account.income_band
-    out[5] = account.tenure_days + day
-    out[6] = account.limit_fen * 0.01
-    for c in range(N_CHANNELS):
-        out[_PERMITTED + c] = account.permitted[c]
-    out[_CONSENT] = account.marketing_consent
-    out[_CONSENT + 1] = account.personalisation_on
-    out[_CONSENT + 2] = account.partner_consent
-    out[_CONSENT + 3] = account.sensitive_consent
-    out[_CONSENT + 4] = account.tracked
+@compiled()
+def _recent_contacts(account, out):
+    """Fill the contacts of today and of the week."""
     out[_TODAY] = account.contacts_today
-    last = NEVER
     week = 0
     for c in range(N_CHANNELS):
         count = 0
@@ -132,57 +156,119 @@ def feature_row(account, today, out):
             count += account.week_ring[d, c]
         out[_WEEK + 1 + c] = count
         week += count
-        last = max(last, account.last_contact_day[c])
     out[_WEEK] = week
-    out[_MONTH] = account.contacts_28d
-    out[_MONTH + 1] = _since(day, last)
-    out[_OPENS] = account.opens_28d
-    out[_OPENS + 1] = account.clicks_28d
-    out[_SINCE_CLICK] = _since(day, account.last_click_day)
-    for k in range(N_CATEGORIES):
-        out[_CATEGORY_CONTACTS + k] = account.category_contacts_28d[k]
-        out[_CATEGORY_CLICKS + k] = account.category_clicks_28d[k]
-    out[_BALANCE] = account.instalment_balance_fen * 0.01
-    out[_BALANCE + 2] = account.overdue
-    out[_BALANCE + 3] = account.complaints
-    if account.personalisation_on == 1:
-        # Behind the switch: what profiles a person. Off means off the same minute.
+
+
+@compiled()
+def _behaviour(account, day, parts, out):
+    """Fill what profiles a person, which is behind the switch: off means off the same minute."""
+    if account.personalisation_on == 0:
+        out[_BEHAVIOUR] = 1.0
+        out[_VISITS] = 1.0
+        return
+    if parts & _SPENDING:
         out[_BEHAVIOUR + 1] = _since(day, account.last_transaction_day)
         out[_BEHAVIOUR + 2] = account.transactions_28d
         out[_BEHAVIOUR + 3] = account.spend_28d_fen * 0.01
         out[_BEHAVIOUR + 4] = account.spend_112d_fen * 0.01
         out[_BEHAVIOUR + 5] = 4.0 * account.spend_28d_fen / max(1.0, account.spend_112d_fen)
-        out[_BALANCE + 1] = account.spend_28d_fen / max(1.0, float(account.limit_fen))
-        out[_BALANCE + 4] = account.margin_28d_fen * 0.01
         if account.sensitive_consent == 1:
             for k in range(N_CONTEXTS):
                 out[_CONTEXT + k] = account.context_spend_28d_fen[k] * 0.01
+    if parts & _MONEY:
+        out[_BALANCE + 1] = account.spend_28d_fen / max(1.0, float(account.limit_fen))
+        out[_BALANCE + 4] = account.margin_28d_fen * 0.01
+    if parts & _BUYING:
         for k in range(N_CATEGORIES):
             out[_PURCHASES + k] = account.category_purchases_112d[k]
             out[_SINCE_PURCHASE + k] = _since(day, account.last_purchase_day[k])
-        if account.tracked > 0:
-            out[_VISITS + 1] = account.visits_28d
-            out[_VISITS + 2] = _since(day, account.last_visit_day)
-            for k in range(N_CATEGORIES):
-                out[_PRECURSOR + k] = account.precursor_7d[k]
-        else:
-            out[_VISITS] = 1.0
-    else:
-        out[_BEHAVIOUR] = 1.0
+    if account.tracked == 0:
         out[_VISITS] = 1.0
-    out[_WEEKDAY] = today.weekday
-    out[_WEEKDAY + 1] = today.month
-    out[_WEEKDAY + 2] = today.is_festival
-    out[_WEEKDAY + 3] = today.days_since_payday
+    elif parts & _VISITING:
+        out[_VISITS + 1] = account.visits_28d
+        out[_VISITS + 2] = _since(day, account.last_visit_day)
+        for k in range(N_CATEGORIES):
+            out[_PRECURSOR + k] = account.precursor_7d[k]
+
+
+@compiled()
+def _fill_parts(account, today, parts, out):
+    """Write the columns of some parts into `out`, shape (N_FEATURES,), which is zero."""
+    day = today.day
+    if parts & _WHO:
+        out[0] = account.is_open
+        out[1] = account.age
+        out[2] = account.gender
+        out[3] = account.city_tier
+        out[4] = account.income_band
+        out[5] = account.tenure_days + day
+        out[6] = account.limit_fen * 0.01
+    if parts & _PERMISSIONS:
+        for c in range(N_CHANNELS):
+            out[_PERMITTED + c] = account.permitted[c]
+        out[_CONSENT] = account.marketing_consent
+        out[_CONSENT + 1] = account.personalisation_on
+        out[_CONSENT + 2] = account.partner_consent
+        out[_CONSENT + 3] = account.sensitive_consent
+        out[_CONSENT + 4] = account.tracked
+    if parts & _RECENT_CONTACTS:
+        _recent_contacts(account, out)
+    if parts & _LONGER_CONTACTS:
+        last = NEVER
+        for c in range(N_CHANNELS):
+            last = max(last, account.last_contact_day[c])
+        out[_MONTH] = account.contacts_28d
+        out[_MONTH + 1] = _since(day, last)
+    if parts & _CLICKS:
+        out[_OPENS] = account.opens_28d
+        out[_OPENS + 1] = account.clicks_28d
+        out[_SINCE_CLICK] = _since(day, account.last_click_day)
+    if parts & _BY_CATEGORY:
+        for k in range(N_CATEGORIES):
+            out[_CATEGORY_CONTACTS + k] = account.category_contacts_28d[k]
+            out[_CATEGORY_CLICKS + k] = account.category_clicks_28d[k]
+    if parts & _MONEY:
+        out[_BALANCE] = account.instalment_balance_fen * 0.01
+        out[_BALANCE + 2] = account.overdue
+        out[_BALANCE + 3] = account.complaints
+    if parts & (_SPENDING | _VISITING | _BUYING | _MONEY):
+        _behaviour(account, day, parts, out)
+    if parts & _CALENDAR:
+        out[_WEEKDAY] = today.weekday
+        out[_WEEKDAY + 1] = today.month
+        out[_WEEKDAY + 2] = today.is_festival
+        out[_WEEKDAY + 3] = today.days_since_payday
+
+
+@compiled()
+def feature_row(account, today, out):
+    """Write the observation of one account at the start of `today` into `out`, shape (N_FEATURES,)."""
+    out[:] = 0.0
+    _fill_parts(account, today, _EVERYTHING, out)
 
 
 @njit(cache=True, nogil=True)
-def _fill(accounts, order, today, wanted, out, first, last):
+def _fill(accounts, order, today, wanted, parts, out, first, last):
+    """Fill `out`, shape (columns, n), at positions [first, last).
+
+    The view's order stays inside blocks: where a chunk is made of whole ones, its accounts are read in the order in
+    which they lie in memory, and their places in the view are looked up.
+    """
     row = np.zeros(N_FEATURES, dtype=np.float64)
+    place = np.full(last - first, -1, dtype=np.int64)
     for position in range(first, last):
-        feature_row(accounts[order[position]], today[0], row)
-        for j in range(wanted.size):
-            out[j, position] = row[wanted[j]]
+        at = order[position] - first
+        if 0 <= at < place.size:
+            place[at] = position
+    is_whole = place.min() >= 0
+    for j in range(last - first):
+        position = place[j] if is_whole else first + j
+        account = accounts[first + j if is_whole else order[position]]
+        for column in wanted:
+            row[column] = 0.0
+        _fill_parts(account, today[0], parts, row)
+        for column in range(wanted.size):
+            out[column, position] = row[wanted[column]]
 
 
 def feature_columns(
@@ -202,10 +288,11 @@ def feature_columns(
         if name not in FEATURE_INDEX:
             raise UnknownNameError("feature", name, FEATURES)
     wanted = np.array([FEATURE_INDEX[name] for name in wanted_names], dtype=np.int64)
+    parts = _parts_of(wanted)
     out = np.empty((wanted.size, order.size), dtype=np.float32)
 
     def work(_: int, first: int, last: int) -> None:
-        _fill(accounts, order, today, wanted, out, first, last)
+        _fill(accounts, order, today, wanted, parts, out, first, last)
 
     in_chunks(order.size, CHUNK, threads if order.size >= PARALLEL_FROM else 1, work)
     return out

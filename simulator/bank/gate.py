@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 from cardarena.simulator.bank.records import EVERYBODY, NEVER
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.names import Rule
 from cardarena.simulator.parallel import in_chunks
 from cardarena.simulator.rules import CHUNK, PARALLEL_FROM, Rules
@@ -29,13 +30,13 @@ _CLOSED = int(Rule.CLOSED)
 _SENSITIVE = int(Rule.SENSITIVE_CONSENT)
 
 
-@njit(cache=True)
+@compiled()
 def is_physical(rule):
     """Say whether a contact cannot happen at all, so that even `audit` cannot let it through."""
     return rule in (_CLOSED, _UNREACHABLE)
 
 
-@njit(cache=True)
+@compiled()
 def in_quiet_hours(minute, quiet_from, quiet_to):
     """Say whether a minute of the day lies in quiet hours, which may span midnight."""
     if quiet_from == quiet_to:
@@ -45,7 +46,7 @@ def in_quiet_hours(minute, quiet_from, quiet_to):
     return minute >= quiet_from or minute < quiet_to
 
 
-@njit(cache=True)
+@compiled()
 def _uses_context(account, contexts):
     """Say whether the holder has ever spent on our card in one of these contexts."""
     for k in range(account.context_spend_28d_fen.size):  # noqa: SIM110 - compiled: a loop, no generator
@@ -54,7 +55,7 @@ def _uses_context(account, contexts):
     return False
 
 
-@njit(cache=True)
+@compiled()
 def is_suitable(account, offer, day):
     """Say whether the offer suits what the bank knows of the holder: age, income, tenure, use of the limit, arrears."""
     if account.age < offer.min_age or account.age > offer.max_age:
@@ -71,7 +72,7 @@ def is_suitable(account, offer, day):
     return used <= offer.max_utilisation * account.limit_fen
 
 
-@njit(cache=True)
+@compiled()
 def gate(account, offer, channel, compliance, depth, day, minute):
     """Return the `names.Rule` that stands against this contact, 0 if none.
 
@@ -95,7 +96,7 @@ def gate(account, offer, channel, compliance, depth, day, minute):
     return rule
 
 
-@njit(cache=True)
+@compiled()
 def _reach_rule(account, channel, compliance, day):
     """Return the rule against any marketing on this channel: closed, out of reach, refused, no consent."""
     c = channel.channel
@@ -117,7 +118,7 @@ def _reach_rule(account, channel, compliance, day):
     return _NONE
 
 
-@njit(cache=True)
+@compiled()
 def _consent_rule(account, compliance, needs_partner, needs_sensitive, depth):
     """Return the consent that is missing for what the contact is built on."""
     on = compliance.is_on
@@ -130,7 +131,7 @@ def _consent_rule(account, compliance, needs_partner, needs_sensitive, depth):
     return _NONE
 
 
-@njit(cache=True)
+@compiled()
 def _timing_rule(account, channel, compliance, minute):
     """Return the rule against one more contact now: quiet hours, frequency caps."""
     quiet = in_quiet_hours(minute, channel.quiet_from_minute, channel.quiet_to_minute)
@@ -139,7 +140,7 @@ def _timing_rule(account, channel, compliance, minute):
     return _over_cap(account, compliance, channel.channel)
 
 
-@njit(cache=True)
+@compiled()
 def _offer_rule(account, offer, compliance, depth, day):
     """Return the rule against the offer itself: suitability, explanation."""
     on = compliance.is_on
@@ -151,7 +152,7 @@ def _offer_rule(account, offer, compliance, depth, day):
     return _NONE
 
 
-@njit(cache=True)
+@compiled()
 def _over_cap(account, compliance, c):
     """Return the first frequency cap in force that one more contact on channel `c` would break, 0 if none."""
     on = compliance.is_on
@@ -174,7 +175,7 @@ def _over_cap(account, compliance, c):
     return _NONE
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _gate_rows(
     accounts, order, offers, channels, compliance, offer, channel, depth, day, minute, out, first, last
 ):
@@ -287,7 +288,7 @@ def open_arms(
     return out
 
 
-@njit(cache=True)
+@compiled()
 def gate_contacts(accounts, offers, channels, compliance, holders, offer, channel, depth, day, minute, out):
     """Fill `out`, shape (contacts,), with the rule against each contact of a batch."""
     for row in range(holders.size):
@@ -302,7 +303,7 @@ def gate_contacts(accounts, offers, channels, compliance, holders, offer, channe
         )
 
 
-@njit(cache=True)
+@compiled()
 def open_channels(accounts, holders, out):
     """Fill `out` with the bitmask of channels on which each holder may be reached, shape (contacts,)."""
     for row in range(holders.size):

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.names import N_CHANNELS
 
 #: Rows of the census; histograms have 64 bins, sums use bin 0, the per-channel rows use the channel as bin.
@@ -38,7 +39,7 @@ def _bin(x):
     return min(63, max(0, int(x)))
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def count_person(person, account, census):
     """Add one person at the end of a day to `census`, shape (measures, 64), int64."""
     census[7, 0] += person.expected_mfen

@@ -9,6 +9,8 @@ References:
 import numpy as np
 from numba import njit
 
+from cardarena.simulator.compilation import compiled
+
 _LN2_HI = 6.93147180369123816490e-01
 _LN2_LO = 1.90821492927058770002e-10
 _INV_LN2 = 1.44269504088896338700e00
@@ -19,7 +21,7 @@ def _power_of_two(k):
     return np.int64((k + 1023) << 52).view(np.float64)
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def exp(x):
     """Return e^x; 0 below -708, infinity above 709.78."""
     if x < -708.0:
@@ -49,7 +51,7 @@ def exp(x):
     return y * _power_of_two(k)
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def log(x):
     """Return the natural logarithm of a positive normal number; -infinity for 0 and below."""
     if x <= 0.0:
@@ -73,7 +75,7 @@ def log(x):
     return k * _LN2_HI - ((half - (s * (half + (t1 + t2)) + k * _LN2_LO)) - f)
 
 
-@njit(cache=True)
+@compiled()
 def power(x, y):
     """Return x^y for x > 0 as exp(y log x); relative error about |y log x| times one ulp."""
     if x <= 0.0:
@@ -81,13 +83,13 @@ def power(x, y):
     return exp(y * log(x))
 
 
-@njit(cache=True)
+@compiled()
 def logistic(x):
     """Return 1 / (1 + e^-x)."""
     return 1.0 / (1.0 + exp(-x))
 
 
-@njit(cache=True)
+@compiled()
 def normal_quantile(p):
     """Return the standard normal quantile of p in (0, 1) (AS 241, PPND16; about 1e-16)."""
     q = p - 0.5

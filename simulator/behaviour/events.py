@@ -8,6 +8,7 @@ from typing import Final
 
 from numba import njit
 
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.names import Kind
 
 #: Ranks: who goes first within a minute. Append only.
@@ -45,7 +46,7 @@ def agenda_item(minute, rank, payload):
     return (minute << 16) | (rank << 12) | payload
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def sort_agenda(agenda, n):
     """Sort the first `n` entries in place (insertion sort: they are few and nearly in order)."""
     for i in range(1, n):
@@ -57,7 +58,7 @@ def sort_agenda(agenda, n):
         agenda[j + 1] = item
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def write_row(rows, n, person, day, minute, kind, code, item):
     """Begin a row for this person and return it; the caller fills what else it has to say."""
     row = rows[n]

@@ -3,8 +3,6 @@
 The agent scheduler calls these functions one event at a time, the cohort scheduler in a loop; they are the only model.
 """
 
-from numba import njit
-
 from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.behaviour import events, randomness
 from cardarena.simulator.behaviour.elementary import exp, log, normal_quantile
@@ -38,6 +36,7 @@ from cardarena.simulator.behaviour.purchase import (
     to_int,
 )
 from cardarena.simulator.behaviour.randomness import CARDHOLDER, draw
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS, N_CONTEXTS
 
 _KEEP_28 = 1.0 - 1.0 / 28.0
@@ -55,7 +54,7 @@ DEFAULT_AFTER_DAYS = 180
 MAX_CLOSURE_HAZARD = 0.05
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def poisson(u, mean, cap):
     """Return the Poisson count of mean `mean` at uniform `u`, at most `cap` (inversion)."""
     p = exp(-mean)
@@ -68,13 +67,13 @@ def poisson(u, mean, cap):
     return count
 
 
-@njit(cache=True)
+@compiled()
 def exponential_days(u, mean):
     """Return 1 + an exponential number of whole days, mean about `mean`, at uniform `u`."""
     return 1 + int(-log(u) * (mean - 0.5))
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def close_day(person, account, q, tomorrow):
     """Close the day that ends: each stock decays by one multiplication, or goes a step home; counters of the day reset.
 
@@ -140,7 +139,7 @@ def close_day(person, account, q, tomorrow):
     account.month_ring[tomorrow % 30] = 0
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def wallet_target(person, q, rival):
     """Return the share of spend that our card would have at rest: a softmax over our card and the others'."""
     if person.wallet_home >= 1.0:
@@ -156,7 +155,7 @@ def wallet_target(person, q, rival):
     return ours / (ours + 1.0 - person.wallet_home)
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def beginning_need(person, q, today, u):
     """Return the category in which a precursor begins at uniform `u`, true or false, or -1.
 
@@ -174,7 +173,7 @@ def beginning_need(person, q, today, u):
     return -1
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _ripen(person, account, q, seed, day, k):
     """Let the need of one category ripen, end, or leave a trace."""
     i = person.cardholder
@@ -193,7 +192,7 @@ def _ripen(person, account, q, seed, day, k):
             account.precursor_7d[k] += 1.0
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _move_needs(person, account, q, today, seed):
     """Let needs begin, ripen and end, and leave their observable precursors."""
     u, is_false, length, noise = draw(
@@ -215,7 +214,7 @@ def _move_needs(person, account, q, today, seed):
         account.precursor_7d[int(noise / rate * N_CATEGORIES)] += 1.0
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def begin_day(person, account, rules, today, seed, neighbours_satisfaction):
     """Let needs and wallet move to this day. A closed account stays as it is.
 
@@ -238,7 +237,7 @@ def begin_day(person, account, rules, today, seed, neighbours_satisfaction):
     person.wallet += (wallet_target(person, q, today.rival) - person.wallet) / q.wallet_lag_days
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def ticket_fen(person, q, context, u):
     """Return the amount of a transaction in a context at uniform `u`, whole fen."""
     return to_int(
@@ -246,7 +245,7 @@ def ticket_fen(person, q, context, u):
     )
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def busyness(person, today):
     """Return today's number of transactions over an average day's: the contexts' multipliers, weighted by their shares."""
     busy = 0.0
@@ -255,7 +254,7 @@ def busyness(person, today):
     return busy
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def context_of(person, today, busy, u):
     """Return the spending context that a uniform falls into; a context's share moves with its multiplier of the day."""
     total = 0.0
@@ -269,7 +268,7 @@ def context_of(person, today, busy, u):
     return last
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _own_minute(u, compliance):
     """Place an own event in the waking day, 07:30 to 22:30."""
     if compliance.collide_minute >= 0:
@@ -277,7 +276,7 @@ def _own_minute(u, compliance):
     return WAKES + int(u * AWAKE)
 
 
-@njit(cache=True)
+@compiled()
 def closure_hazard(person, q):
     """Return the hazard a day of closing the account by choice."""
     idle = min(person.idle_days, 365) / 90.0
@@ -288,7 +287,7 @@ def closure_hazard(person, q):
     )
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _plan_spending(person, rules, today, seed, agenda, n):
     """Plan today's transactions over all cards; only those on ours join the agenda."""
     q, money, rule = rules.parameter[0], rules.money[0], rules.compliance[0]
@@ -318,7 +317,7 @@ def _plan_spending(person, rules, today, seed, agenda, n):
     return n
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _plan_purchases(person, rules, today, seed, agenda, n):
     """Plan today's purchases from the organic hazards and from standing interest."""
     q, money, rule = rules.parameter[0], rules.money[0], rules.compliance[0]
@@ -345,13 +344,13 @@ def _plan_purchases(person, rules, today, seed, agenda, n):
     return n
 
 
-@njit(cache=True)
+@compiled()
 def default_mfen(account, money):
     """Return what a default costs: the open statement (instalments have been charged their expected loss already)."""
     return account.spend_28d_fen * money.loss_given_default_ppm * 1e-3
 
 
-@njit(cache=True)
+@compiled()
 def _begin_stress(person, account, q, seed, day):
     u, v, _, _ = draw(seed, person.cardholder, day, CARDHOLDER, randomness.CREDIT, 0, 0, 0, 0, 0)
     person.stress_left = min(700, exponential_days(u, q.stress_days))
@@ -359,7 +358,7 @@ def _begin_stress(person, account, q, seed, day):
     account.overdue = 1 if v < q.overdue_share else 0
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _plan_rare(person, account, rules, today, seed, agenda, n):
     """Plan what happens seldom: a withdrawal of consent, a complaint about service or collection, stress, a closure."""
     q, money = rules.parameter[0], rules.money[0]
@@ -401,7 +400,7 @@ def _plan_rare(person, account, rules, today, seed, agenda, n):
     return n
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def plan_day(person, account, rules, today, seed, agenda):
     """Draw the day's candidates into `agenda`, shape (AGENDA_SIZE,), sorted; return how many there are."""
     if person.alive == 0:
@@ -421,7 +420,7 @@ def plan_day(person, account, rules, today, seed, agenda):
     return n
 
 
-@njit(cache=True)
+@compiled()
 def _close(person, account, day, minute, code, rows, n):
     person.alive = 0
     account.is_open = 0
@@ -429,7 +428,7 @@ def _close(person, account, day, minute, code, rows, n):
     return n + 1
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _visit(person, account, rules, today, seed, minute, place, rows, n):
     q = rules.parameter[0]
     write_row(rows, n, person, today.day, minute, KIND_VISIT, place, place)
@@ -465,7 +464,7 @@ def _visit(person, account, rules, today, seed, minute, place, rows, n):
     return n
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _transact(person, account, rules, today, seed, minute, j, rows, n):
     q, money = rules.parameter[0], rules.money[0]
     _, where, _, size = draw(
@@ -491,7 +490,7 @@ def _transact(person, account, rules, today, seed, minute, j, rows, n):
     return n + 1
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def happen(person, account, rules, today, seed, item, rows, n):
     """Let one agenda entry happen at its minute, or drop it; return the number of rows written so far.
 

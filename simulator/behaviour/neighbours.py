@@ -1,11 +1,11 @@
 """Word of mouth: who a cardholder's neighbours are, a function of the id inside its block of 1,024."""
 
-from numba import njit
+from cardarena.simulator.compilation import compiled
 
 BLOCK = 1024
 
 
-@njit(cache=True)
+@compiled()
 def mean_mood(mood, i, is_on):
     """Return the mean of yesterday's `mood` (ppm) over the four neighbours on the block's ring, in [0, 1]; -1 if off."""
     if is_on == 0:

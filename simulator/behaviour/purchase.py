@@ -6,25 +6,25 @@ every policy, a contact can only add, and who would have bought anyway buys in b
 """
 
 import numpy as np
-from numba import njit
 
 from cardarena.simulator.behaviour.elementary import exp, log, normal_quantile
 from cardarena.simulator.behaviour.events import KIND_RESPONSE, write_row
 from cardarena.simulator.behaviour.person import CREDIT_CATEGORY, NEED_OFF, NEED_ON
 from cardarena.simulator.behaviour.randomness import CARDHOLDER, PURCHASE, PURCHASE_AMOUNT, draw
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.names import N_CONTEXTS
 
 _PURCHASED = 2
 _ORGANIC = 3
 
 
-@njit(cache=True)
+@compiled()
 def incentive_appeal(person, offer, q):
     """Return the logit that the offer's incentive is worth to this person."""
     return q.click_incentive * person.deal_proneness * log(1.0 + offer.incentive_fen * 1e-3)
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def amount_scale(person, offer):
     """Return by how much this person's purchases exceed the offer's median amount (square root of the ticket scale)."""
     if offer.category < N_CONTEXTS:
@@ -32,7 +32,7 @@ def amount_scale(person, offer):
     return 1.0
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def margin_mfen(offer, amount_fen, is_stressed, q, money):
     """Return the bank's margin of one take in milli-fen, before rounding; interchange on spending included."""
     ppm = offer.margin_ppm - offer.credit_loss_ppm * (q.stress_loss if is_stressed else 1.0)
@@ -42,7 +42,7 @@ def margin_mfen(offer, amount_fen, is_stressed, q, money):
     return amount_fen * ppm * 1e-3 + (offer.margin_fen - subsidy) * 1e3
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def to_int(x):
     """Round half up to an integer: the one function in which money becomes whole."""
     if x >= 0.0:
@@ -50,7 +50,7 @@ def to_int(x):
     return -int(0.5 - x)
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def mean_margin_mfen(person, offer, q, money):
     """Return the expected margin of a take by this person in milli-fen."""
     if offer.amount_fen == 0:
@@ -59,7 +59,7 @@ def mean_margin_mfen(person, offer, q, money):
     return margin_mfen(offer, mean, person.stress_left > 0, q, money)
 
 
-@njit(cache=True)
+@compiled()
 def daily_card_margin_mfen(person, q, money):
     """Return the expected interchange net of points on an average day's transactions over all cards, milli-fen."""
     mean_cny = 0.0
@@ -68,7 +68,7 @@ def daily_card_margin_mfen(person, q, money):
     return person.transaction_rate * mean_cny * person.mean_ticket_scale * money.spend_ppm * 1e-3
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def redeemable(person, rules, category, day):
     """Return the offer record at which a purchase in this category would be made today."""
     live = person.live_offer[category]
@@ -77,7 +77,7 @@ def redeemable(person, rules, category, day):
     return rules.standing[category]
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def organic_hazards(person, q, category):
     """Return the hazards a day of an organic purchase on our card and elsewhere while the need is on."""
     if person.need[category] != NEED_ON:
@@ -88,21 +88,21 @@ def organic_hazards(person, q, category):
     return total * person.wallet, total * (1.0 - person.wallet)
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def interest_hazard(person, q, category, interest):
     """Return the purchase hazard that an amount of interest drives; small while the need is off."""
     acts = 1.0 if person.need[category] == NEED_ON else q.interest_off
     return q.contact_rate[category] * interest * acts
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def purchase_uniform(seed, person, day, category):
     """Return the day's purchase uniform of a category, and the lane that places the purchase within the day."""
     u, when, _, _ = draw(seed, person.cardholder, day, CARDHOLDER, PURCHASE, 0, 0, category, 0, 0)
     return u, when
 
 
-@njit(cache=True)
+@compiled()
 def purchase_amount(person, offer, seed, day, category):
     """Return the amount of a purchase at this offer today, whole fen; the same luck on our card and elsewhere."""
     if offer.amount_fen == 0:
@@ -113,7 +113,7 @@ def purchase_amount(person, offer, seed, day, category):
     )
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def buy(
     person, account, rules, seed, day, minute, category, is_organic, contact_day, contact_ordinal, rows, n
 ):

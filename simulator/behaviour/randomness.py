@@ -16,6 +16,8 @@ from typing import Final
 import numpy as np
 from numba import njit, uint32, uint64
 
+from cardarena.simulator.compilation import compiled
+
 _M0: Final = np.uint64(0xD2511F53)
 _M1: Final = np.uint64(0xCD9E8D57)
 _W0: Final = np.uint32(0x9E3779B9)
@@ -62,7 +64,7 @@ def _round(c0, c1, c2, c3, k0, k1):
     )
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def philox4x32(c0, c1, c2, c3, k0, k1):
     """Return the four 32-bit words of Philox4x32-10 for counter (c0, c1, c2, c3) and key (k0, k1)."""
     c0, c1, c2, c3 = uint32(c0), uint32(c1), uint32(c2), uint32(c3)
@@ -80,7 +82,7 @@ def unit(word):
     return (np.float64(word) + 0.5) * 2.3283064365386963e-10
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def draw(seed, subject, day, domain, purpose, bank, channel, item, ordinal, index):
     """Return four uniform lanes in (0, 1) for what the arguments name.
 

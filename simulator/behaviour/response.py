@@ -4,8 +4,6 @@ The order is fixed and every probability is written once, so that the environmen
 expectations read the same formulas.
 """
 
-from numba import njit
-
 from cardarena.simulator.bank.gate import gate, is_physical
 from cardarena.simulator.behaviour import randomness
 from cardarena.simulator.behaviour.elementary import exp, log, power
@@ -29,6 +27,7 @@ from cardarena.simulator.behaviour.purchase import (
     to_int,
 )
 from cardarena.simulator.behaviour.randomness import CARDHOLDER, draw
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.names import N_CHANNELS
 
 _DELIVERED, _FAILED, _BLOCKED = 0, 1, 2
@@ -37,7 +36,7 @@ _LN2 = 0.6931471805599453
 _DEPTH_STEP = 0.5  # generic 0, segment 0.5, individual 1
 
 
-@njit(cache=True)
+@compiled()
 def relevance(person, offer):
     """Return how relevant the offer is to the person now, in [0, 1]: 1 while the need is on."""
     state = person.need[offer.category]
@@ -48,7 +47,7 @@ def relevance(person, offer):
     return offer.relevance_off
 
 
-@njit(cache=True)
+@compiled()
 def over_personalisation(person, account, q, depth):
     """Return by how much the depth goes beyond the person's privacy limit, which trust and consent raise."""
     limit = (
@@ -59,7 +58,7 @@ def over_personalisation(person, account, q, depth):
     return max(0.0, depth * _DEPTH_STEP - max(0.0, limit))
 
 
-@njit(cache=True)
+@compiled()
 def moment_edge(person, q, absolute_minute):
     """Return how fresh the last own event is, from 1 (just now) to 0."""
     age = absolute_minute - person.last_event_minute
@@ -68,7 +67,7 @@ def moment_edge(person, q, absolute_minute):
     return exp(-age / q.moment_minutes)
 
 
-@njit(cache=True)
+@compiled()
 def attention(person, q, channel):
     """Return the attention left under the load: a Hill function of load over personal tolerance, or an exponential.
 
@@ -85,7 +84,7 @@ def attention(person, q, channel):
     return 1.0 / (1.0 + strain)
 
 
-@njit(cache=True)
+@compiled()
 def notice_probability(person, offer, channel, q, edge):
     """Return the probability that a delivered contact is noticed: base x liking x attention x not blind, then odds.
 
@@ -105,7 +104,7 @@ def notice_probability(person, offer, channel, q, edge):
     return p * odds / (1.0 + p * (odds - 1.0))
 
 
-@njit(cache=True)
+@compiled()
 def click_probability(person, account, offer, channel, q, depth, edge):
     """Return the probability that a noticed contact is clicked: logistic, then worn by repetition of the creative."""
     k = offer.category
@@ -128,13 +127,13 @@ def click_probability(person, account, offer, channel, q, depth, edge):
     return p * power(1.0 + person.wear[k], -q.wear_exponent)
 
 
-@njit(cache=True)
+@compiled()
 def interest_effect(person, offer, q):
     """Return by how much this offer turns attention into purchases for this person; 1 is the average."""
     return person.theta * exp(0.5 * (offer.appeal + incentive_appeal(person, offer, q)))
 
 
-@njit(cache=True)
+@compiled()
 def annoyance_added(person, account, offer, channel, q, depth):
     """Return the annoyance that noticing this contact would add; irrelevance, overload and over-personalisation.
 
@@ -146,7 +145,7 @@ def annoyance_added(person, account, offer, channel, q, depth):
     ) + q.annoyance_overpersonal * over_personalisation(person, account, q, depth)
 
 
-@njit(cache=True)
+@compiled()
 def welcome(person, account, q, channel):
     """Return the satisfaction of being attended to, or the reactance of being attended to too often.
 
@@ -157,7 +156,7 @@ def welcome(person, account, q, channel):
     return q.gratitude * max(-2.0, 1.0 - account.contacts_28d / ideal)
 
 
-@njit(cache=True)
+@compiled()
 def complaint_probability(person, channel, q, is_refused):
     """Return the probability that a delivered contact makes the person complain; convex in annoyance."""
     p = (
@@ -170,14 +169,14 @@ def complaint_probability(person, channel, q, is_refused):
     return min(0.5, p)
 
 
-@njit(cache=True)
+@compiled()
 def opt_out_probability(person, channel, q, relevant):
     """Return the probability that a delivered contact makes the person refuse the channel."""
     x = q.opt_out_annoyance * person.annoyance + q.opt_out_irrelevance * (0.5 - relevant)
     return min(0.5, channel.p_opt_out * exp(x))
 
 
-@njit(cache=True)
+@compiled()
 def _count(account, person, channel, k, day):
     """Count a delivered contact where caps and features look for it."""
     c = channel.channel
@@ -190,7 +189,7 @@ def _count(account, person, channel, k, day):
     person.delivered_today[c] += 1
 
 
-@njit(cache=True)
+@compiled()
 def not_bought_yet(before, planned, minute, compliance):
     """Return the probability that no purchase of the category happened earlier today.
 
@@ -208,7 +207,7 @@ def not_bought_yet(before, planned, minute, compliance):
     return 1.0 - (before - planned) - passed * planned
 
 
-@njit(cache=True)
+@compiled()
 def _engage(person, account, rules, offer, channel, contact, seed, day, minute, dose, rows, n):
     """Turn a notice or a click into interest; it may make the person buy at once, on what is left of the uniform."""
     q = rules.parameter[0]
@@ -232,7 +231,7 @@ def _engage(person, account, rules, offer, channel, contact, seed, day, minute, 
     return n
 
 
-@njit(cache=True)
+@compiled()
 def _respond(person, account, rules, today, seed, contact, minute, edge, rows, n):
     """Let a noticed contact work: awareness, wear, blindness, satisfaction, interest, click."""
     q = rules.parameter[0]
@@ -283,7 +282,7 @@ def _respond(person, account, rules, today, seed, contact, minute, edge, rows, n
     )
 
 
-@njit(cache=True)
+@compiled()
 def _react(person, account, rules, today, seed, contact, minute, is_refused, at, rows, n):
     """Let the person mind the contact: refuse the channel, switch personalisation off, complain, or wake and close."""
     q, money = rules.parameter[0], rules.money[0]
@@ -341,7 +340,7 @@ def _react(person, account, rules, today, seed, contact, minute, is_refused, at,
     return n
 
 
-@njit(cache=True)
+@compiled()
 def deliver(person, account, rules, today, seed, contact, minute, rows, n):
     """Deliver one contact at its minute: check every rule again, then let it work; return the number of rows.
 
@@ -405,7 +404,7 @@ def deliver(person, account, rules, today, seed, contact, minute, rows, n):
     return _react(person, account, rules, today, seed, contact, minute, is_refused, at, rows, n)
 
 
-@njit(cache=True)
+@compiled()
 def waiting_contact(contacts, low, high, kind, channels):
     """Return the index of the first waiting contact for a visit of this kind (0 app, 1 branch), or -1."""
     for j in range(low, high):
@@ -414,7 +413,7 @@ def waiting_contact(contacts, low, high, kind, channels):
     return -1
 
 
-@njit(cache=True)
+@compiled()
 def expire(person, rules, today, contacts, low, high, rows, n):
     """Let contacts lapse that waited too long for a visit; return the number of rows."""
     for j in range(low, high):
@@ -433,7 +432,7 @@ def expire(person, rules, today, contacts, low, high, rows, n):
     return n
 
 
-@njit(cache=True)
+@compiled()
 def expected_one_step(person, account, rules, day, minute, offer_code, channel_code, depth):
     """Return the expected incremental margin of one contact in milli-fen, the stocks held as they are (oracle only).
 

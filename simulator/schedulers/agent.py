@@ -7,19 +7,19 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 import simpy
-from numba import njit
 
 from cardarena.simulator.behaviour import events
 from cardarena.simulator.behaviour.census import count_person
 from cardarena.simulator.behaviour.life import begin_day, close_day, happen, plan_day
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.rules import EVENT, Rules
 from cardarena.simulator.state import WorldState, inbox_starts
 
 
-@njit(cache=True)
+@compiled()
 def _begin(people, accounts, mood, agenda, length, contacts, low, high, i, rules, today, seed, rows):
     heard = mean_mood(mood, i, rules.compliance[0].word_of_mouth)
     begin_day(people[i], accounts[i], rules, today, seed, heard)
@@ -27,17 +27,17 @@ def _begin(people, accounts, mood, agenda, length, contacts, low, high, i, rules
     return expire(people[i], rules, today, contacts, low, high, rows, 0)
 
 
-@njit(cache=True)
+@compiled()
 def _happen(people, accounts, i, rules, today, seed, item, rows):
     return happen(people[i], accounts[i], rules, today, seed, item, rows, 0)
 
 
-@njit(cache=True)
+@compiled()
 def _deliver(people, accounts, i, rules, today, seed, contacts, j, minute, rows):
     return deliver(people[i], accounts[i], rules, today, seed, contacts[j], minute, rows, 0)
 
 
-@njit(cache=True)
+@compiled()
 def _close(people, accounts, i, rules, tomorrow, census):
     count_person(people[i], accounts[i], census)
     close_day(people[i], accounts[i], rules.parameter[0], tomorrow)

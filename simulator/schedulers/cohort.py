@@ -7,7 +7,6 @@ out in the order of people, whatever the number of threads. Several threads are 
 import numba
 import numpy as np
 import simpy
-from numba import njit
 
 from cardarena.simulator.behaviour import events
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES, count_person
@@ -15,6 +14,7 @@ from cardarena.simulator.behaviour.events import AGENDA_SIZE, ROWS_PER_CONTACT, 
 from cardarena.simulator.behaviour.life import begin_day, close_day, happen, plan_day
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.errors import SchedulerError
 from cardarena.simulator.parallel import in_chunks
 from cardarena.simulator.rules import CHUNK, EVENT, PARALLEL_FROM, Rules
@@ -25,7 +25,7 @@ MOST_THREADS = numba.get_num_threads()
 _FAR = 1 << 40
 
 
-@njit(cache=True)
+@compiled()
 def _merge(person, account, agenda, at, length, contacts, low, high, rules, today, seed, start, end, rows, n):
     """Live through a window with contacts in the inbox: own events and contacts by (minute, rank).
 
@@ -57,7 +57,7 @@ def _merge(person, account, agenda, at, length, contacts, low, high, rules, toda
                     n = deliver(person, account, rules, today, seed, contacts[w], own >> 16, rows, n)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end, rows, census):
     """Run people [first, last) through a window; return the number of rows written; `today` holds one record."""
     people, accounts, agenda, length, position, mood = state
@@ -165,7 +165,18 @@ class CohortScheduler:
 
         def work(slot: int, first: int, last: int) -> np.ndarray:
             count = _chunk(
-                first, last, arrays, contacts, starts, rules, today, seed, start, end, rows[slot], census[slot]
+                first,
+                last,
+                arrays,
+                contacts,
+                starts,
+                rules,
+                today,
+                seed,
+                start,
+                end,
+                rows[slot],
+                census[slot],
             )
             return rows[slot, :count].copy()
 
