@@ -161,6 +161,7 @@ class StreamedLog:
         self._writers: dict[str, Any] = {}
         self._queue: queue.Queue[Any] = queue.Queue(self._WAITING_DAYS)
         self._failure: BaseException | None = None
+        self._rows: Any = None
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
         self._cases: list[Any] = []
@@ -217,7 +218,12 @@ class StreamedLog:
 
         parts = [part for part in events if part.size]
         if parts:
-            for name, columns in split_events(in_order(np.concatenate(parts))).items():
+            # Every day's rows lie in the same memory: fresh pages would cost more than the copy.
+            n = sum(part.size for part in parts)
+            if self._rows is None or self._rows.size < n:
+                self._rows = np.empty(n + n // 8, dtype=parts[0].dtype)
+            rows = np.concatenate(parts, out=self._rows[:n])
+            for name, columns in split_events(in_order(rows)).items():
                 self._append(name, columns)
         for name, rows in (("decisions", decisions), ("state_daily", census)):
             if rows is not None and rows.size:

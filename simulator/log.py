@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numba import njit
 
 from cardarena.simulator.behaviour.census import STATE_MEASURES as STATE_MEASURES
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.names import Kind
 from cardarena.simulator.rules import EVENT
@@ -120,6 +122,9 @@ CASE: Final = np.dtype(
 )
 _PLAIN_TABLES: Final = {"decisions": DECISION, "state_daily": CENSUS, "cases": CASE}
 TABLES: Final = (*EVENT_TABLES, *_PLAIN_TABLES)
+_N_KINDS: Final = len(EVENT_TABLES)
+#: Where each field lies in an event row, bytes.
+_OFFSET: Final = {name: place[1] for name, place in (EVENT.fields or {}).items()}
 
 
 def columns_of(name: str) -> dict[str, np.dtype]:
@@ -136,27 +141,102 @@ def columns_of(name: str) -> dict[str, np.dtype]:
     raise UnknownNameError("table", name, TABLES)
 
 
+@njit(cache=True, nogil=True)
+def _count_kinds(kinds):
+    """Return the number of rows of each kind, shape (kinds,)."""
+    counts = np.zeros(_N_KINDS, dtype=np.int64)
+    for kind in kinds:
+        counts[kind] += 1
+    return counts
+
+
+@compiled(nogil=True)
+def _split(kinds, rows, fields, columns, firsts, places, done):
+    """Copy the rows into their tables' columns in one pass, each in the column's width of 1, 2, 4 or 8 bytes.
+
+    Args:
+        kinds: kind of each row; a kind is the number of its table.
+        rows: per width, the rows as a matrix of integers.
+        fields: per width, the position in a row that each column comes from, table by table.
+        columns: per width, the values of all columns, one column behind the other.
+        firsts: per width, the number of each table's first column, and behind the last the number of all.
+        places: per width, where in `columns` each column begins.
+        done: zeros, shape (kinds,).
+    """
+    by_1, by_2, by_4, by_8 = rows
+    field_1, field_2, field_4, field_8 = fields
+    out_1, out_2, out_4, out_8 = columns
+    first_1, first_2, first_4, first_8 = firsts
+    at_1, at_2, at_4, at_8 = places
+    for i in range(kinds.size):
+        kind = kinds[i]
+        j = done[kind]
+        done[kind] += 1
+        for c in range(first_1[kind], first_1[kind + 1]):
+            out_1[at_1[c] + j] = by_1[i, field_1[c]]
+        for c in range(first_2[kind], first_2[kind + 1]):
+            out_2[at_2[c] + j] = by_2[i, field_2[c]]
+        for c in range(first_4[kind], first_4[kind + 1]):
+            out_4[at_4[c] + j] = by_4[i, field_4[c]]
+        for c in range(first_8[kind], first_8[kind + 1]):
+            out_8[at_8[c] + j] = by_8[i, field_8[c]]
+
+
 def split_events(rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """Return the event rows as tables of contiguous columns."""
-    kinds = rows["kind"]
-    tables = {}
-    for name, (kind, columns) in EVENT_TABLES.items():
-        own = rows[kinds == kind]
-        tables[name] = {column: np.ascontiguousarray(own[field]) for column, field in columns.items()}
-    return tables
+    rows = np.ascontiguousarray(rows, dtype=EVENT)
+    kinds = rows.view(np.int8).reshape(rows.size, EVENT.itemsize)[:, _OFFSET["kind"]]
+    counts = _count_kinds(kinds)
+    matrices, fields, buffers, firsts, places = [], [], [], [], []
+    found: dict[tuple[str, str], np.ndarray] = {}
+    for width in (1, 2, 4, 8):
+        own = [
+            (name, column, field, counts[kind])
+            for name, (kind, columns) in EVENT_TABLES.items()
+            for column, field in columns.items()
+            if EVENT[field].itemsize == width
+        ]
+        ends = np.cumsum([0, *(n for *_, n in own)])
+        buffer = np.empty(ends[-1], dtype=f"i{width}")
+        for (name, column, *_), first, end in zip(own, ends[:-1], ends[1:], strict=True):
+            found[name, column] = buffer[first:end]
+        per_table = [sum(name == other for other, *_ in own) for name in EVENT_TABLES]
+        matrices.append(rows.view(f"i{width}").reshape(rows.size, EVENT.itemsize // width))
+        fields.append(np.array([_OFFSET[field] // width for _, _, field, _ in own], dtype=np.int64))
+        buffers.append(buffer)
+        firsts.append(np.cumsum([0, *per_table]))
+        places.append(ends)
+    _split(kinds, *map(tuple, (matrices, fields, buffers, firsts, places)), np.zeros(_N_KINDS, dtype=np.int64))
+    return {
+        name: {column: found[name, column] for column in columns}
+        for name, (_, columns) in EVENT_TABLES.items()
+    }
+
+
+@compiled(nogil=True)
+def _is_in_order(rows):
+    """Say whether every row stands behind the one before by (day, cardholder, ordinal)."""
+    before = np.int64(-1)
+    for i in range(rows.size):
+        row = rows[i]
+        key = ((np.int64(row.day) + 4096) << 47) | (np.int64(row.cardholder) << 16) | np.int64(row.ordinal)
+        if key <= before:
+            return False
+        before = key
+    return True
 
 
 def in_order(rows: np.ndarray) -> np.ndarray:
     """Return event rows of one or more days in the log's order; free when they already are."""
     if rows.size < 2:
         return rows
+    if _is_in_order(rows):
+        return rows
     key = (
         (rows["day"].astype(np.int64) + 4096 << 47)
         | (rows["cardholder"].astype(np.int64) << 16)
         | rows["ordinal"]
     )
-    if np.all(key[1:] > key[:-1]):
-        return rows
     return rows[np.argsort(key, kind="stable")]
 
 
