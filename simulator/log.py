@@ -206,7 +206,9 @@ def split_events(rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         buffers.append(buffer)
         firsts.append(np.cumsum([0, *per_table]))
         places.append(ends)
-    _split(kinds, *map(tuple, (matrices, fields, buffers, firsts, places)), np.zeros(_N_KINDS, dtype=np.int64))
+    _split(
+        kinds, *map(tuple, (matrices, fields, buffers, firsts, places)), np.zeros(_N_KINDS, dtype=np.int64)
+    )
     return {
         name: {column: found[name, column] for column in columns}
         for name, (_, columns) in EVENT_TABLES.items()

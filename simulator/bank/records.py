@@ -72,55 +72,56 @@ CHANNEL = np.dtype(
 )
 
 #: All that a bank may know of one cardholder. Views, observations and `info` are computed from this record alone.
+#: What every day reads comes first, then what contacts move, then the file: the caches see only what moves.
 ACCOUNT = np.dtype(
     [
         ("cardholder", np.int64),
-        # who (know-your-customer)
+        # every day
+        ("is_open", np.int8),
+        ("marketing_consent", np.int8),
+        ("personalisation_on", np.int8),
+        ("partner_consent", np.int8),
+        ("sensitive_consent", np.int8),
+        ("tracked", np.int8),  # 0: blocks tracking, so app behaviour is not seen; 2: fully seen
+        ("overdue", np.int8),
+        ("permitted", np.int8, (N_CHANNELS,)),  # reachable and allowed on this channel
+        ("contacts_today", np.int16),
+        ("last_transaction_day", np.int32),
+        ("last_visit_day", np.int32),
+        # behaviour on our card
+        ("transactions_28d", np.float64),
+        ("spend_28d_fen", np.float64),
+        ("spend_112d_fen", np.float64),
+        ("margin_28d_fen", np.float64),
+        ("context_spend_28d_fen", np.float64, (N_CONTEXTS,)),
+        ("visits_28d", np.float64),
+        ("instalment_balance_fen", np.float64),
+        (
+            "precursor_7d",
+            np.float64,
+            (N_CATEGORIES,),
+        ),  # observable precursors of a need (searches, small related tickets)
+        ("category_purchases_112d", np.float64, (N_CATEGORIES,)),
+        # contact history (marketing)
+        ("contacts_28d", np.float64),
+        ("last_contact_day", np.int32, (N_CHANNELS,)),
+        ("opens_28d", np.float64),
+        ("clicks_28d", np.float64),
+        ("last_click_day", np.int32),
+        ("complaints", np.int16),
+        ("week_ring", np.int8, (7, N_CHANNELS)),  # contacts delivered by day modulo 7: the exact rolling week
+        ("month_ring", np.int8, (30,)),  # contacts delivered by day modulo 30: the exact rolling month
+        ("category_contacts_28d", np.float64, (N_CATEGORIES,)),
+        ("category_clicks_28d", np.float64, (N_CATEGORIES,)),
+        # seldom
+        ("refused_day", np.int32, (N_CHANNELS,)),  # day of the refusal, or NEVER
+        ("last_purchase_day", np.int32, (N_CATEGORIES,)),
         ("age", np.int16),
         ("gender", np.int8),
         ("city_tier", np.int8),
         ("income_band", np.int8),  # declared
         ("tenure_days", np.int32),  # at day 0
         ("limit_fen", np.int64),
-        # permissions
-        ("is_open", np.int8),
-        ("permitted", np.int8, (N_CHANNELS,)),  # reachable and allowed on this channel
-        ("refused_day", np.int32, (N_CHANNELS,)),  # day of the refusal, or NEVER
-        ("marketing_consent", np.int8),
-        ("personalisation_on", np.int8),
-        ("partner_consent", np.int8),
-        ("sensitive_consent", np.int8),
-        ("tracked", np.int8),  # 0: blocks tracking, so app behaviour is not seen; 2: fully seen
-        # contact history (marketing)
-        ("contacts_today", np.int16),
-        ("contacts_28d", np.float64),
-        ("week_ring", np.int8, (7, N_CHANNELS)),  # contacts delivered by day modulo 7: the exact rolling week
-        ("month_ring", np.int8, (30,)),  # contacts delivered by day modulo 30: the exact rolling month
-        ("last_contact_day", np.int32, (N_CHANNELS,)),
-        ("category_contacts_28d", np.float64, (N_CATEGORIES,)),
-        ("opens_28d", np.float64),
-        ("clicks_28d", np.float64),
-        ("category_clicks_28d", np.float64, (N_CATEGORIES,)),
-        ("last_click_day", np.int32),
-        # behaviour on our card
-        ("last_transaction_day", np.int32),
-        ("transactions_28d", np.float64),
-        ("spend_28d_fen", np.float64),
-        ("spend_112d_fen", np.float64),
-        ("context_spend_28d_fen", np.float64, (N_CONTEXTS,)),
-        ("visits_28d", np.float64),
-        ("last_visit_day", np.int32),
-        ("category_purchases_112d", np.float64, (N_CATEGORIES,)),
-        ("last_purchase_day", np.int32, (N_CATEGORIES,)),
-        (
-            "precursor_7d",
-            np.float64,
-            (N_CATEGORIES,),
-        ),  # observable precursors of a need (searches, small related tickets)
-        ("instalment_balance_fen", np.float64),
-        ("overdue", np.int8),
-        ("complaints", np.int16),
-        ("margin_28d_fen", np.float64),
     ]
 )
 

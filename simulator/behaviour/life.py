@@ -57,6 +57,8 @@ MAX_CLOSURE_HAZARD = 0.05
 @compiled(forceinline=True)
 def poisson(u, mean, cap):
     """Return the Poisson count of mean `mean` at uniform `u`, at most `cap` (inversion)."""
+    if u < 1.0 - mean - 1e-12:
+        return 0  # 1 - m < e^-m: no need to know e^-m
     p = exp(-mean)
     total = p
     count = 0
@@ -91,11 +93,22 @@ def close_day(person, account, q, tomorrow):
     if account.contacts_today > 0:
         for c in range(N_CHANNELS):
             person.delivered_today[c] = 0
+    if account.contacts_28d > 0.0:
+        # Whom no contact ever reached has nothing of this: zero times anything is zero.
+        for k in range(N_CATEGORIES):
+            person.wear[k] *= wear_keep
+            person.awareness[k] *= awareness_keep
+            account.category_contacts_28d[k] *= _KEEP_28
+            account.category_clicks_28d[k] *= _KEEP_28
+        person.blindness *= q.blindness_keep
+        account.contacts_28d *= _KEEP_28
+        account.opens_28d *= _KEEP_28
+        account.clicks_28d *= _KEEP_28
+        slot = tomorrow % 7
+        for c in range(N_CHANNELS):
+            account.week_ring[slot, c] = 0
+        account.month_ring[tomorrow % 30] = 0
     for k in range(N_CATEGORIES):
-        person.wear[k] *= wear_keep
-        person.awareness[k] *= awareness_keep
-        account.category_contacts_28d[k] *= _KEEP_28
-        account.category_clicks_28d[k] *= _KEEP_28
         account.category_purchases_112d[k] *= _KEEP_112
         account.precursor_7d[k] *= _KEEP_7
     if person.stirred != 0:
@@ -110,7 +123,6 @@ def close_day(person, account, q, tomorrow):
         person.stirred = still
     for k in range(N_CONTEXTS):
         account.context_spend_28d_fen[k] *= _KEEP_28
-    person.blindness *= q.blindness_keep
     person.annoyance *= q.annoyance_keep
     person.benefit *= q.benefit_keep
     person.satisfaction += (person.satisfaction_home - person.satisfaction) * q.satisfaction_return
@@ -124,19 +136,12 @@ def close_day(person, account, q, tomorrow):
     person.own_spend_fen = 0
     person.all_spend_fen = 0
     account.contacts_today = 0
-    account.contacts_28d *= _KEEP_28
-    account.opens_28d *= _KEEP_28
-    account.clicks_28d *= _KEEP_28
     account.transactions_28d *= _KEEP_28
     account.spend_28d_fen *= _KEEP_28
     account.spend_112d_fen *= _KEEP_112
     account.visits_28d *= _KEEP_28
     account.margin_28d_fen *= _KEEP_28
     account.instalment_balance_fen *= _BALANCE_KEEP
-    slot = tomorrow % 7
-    for c in range(N_CHANNELS):
-        account.week_ring[slot, c] = 0
-    account.month_ring[tomorrow % 30] = 0
 
 
 @compiled(forceinline=True)
@@ -330,8 +335,10 @@ def _plan_purchases(person, rules, today, seed, agenda, n):
         driven = interest_hazard(person, q, k, person.interest[k])
         person.hazard_today[k] = ours + elsewhere + driven
         u, when = purchase_uniform(seed, person, today.day, k)
-        p_ours = 1.0 - exp(-ours)
-        p_else = 1.0 - exp(-(ours + elsewhere))
+        p_ours = p_else = 0.0
+        if person.need[k] == NEED_ON:
+            p_ours = 1.0 - exp(-ours)
+            p_else = 1.0 - exp(-(ours + elsewhere))
         p_all = 1.0 - exp(-person.hazard_today[k])
         margin = mean_margin_mfen(person, redeemable(person, rules, k, today.day), q, money)
         person.expected_mfen += to_int((p_ours + p_all - p_else) * margin)

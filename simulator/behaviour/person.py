@@ -19,60 +19,59 @@ NEED_PRECURSOR: Final = 1
 NEED_FALSE_PRECURSOR: Final = 2
 NEED_ON: Final = 3
 
-#: One cardholder's latent truth. Stocks are in their own units; see docs of `behaviour.parameters`.
+#: One cardholder's latent truth. Stocks are in their own units; see docs of `behaviour.parameters`. What every day reads
+#: comes first, then what a need or interest brings, then what only a contact reads: the caches see only what moves.
 PERSON = np.dtype(
     [
-        ("cardholder", np.int64),
-        # traits (vectors in float32: they never change, and a million people are to fit into little memory)
-        ("theta", np.float64),  # response frailty, mean 1
-        ("tolerance", np.float64),  # load at which attention halves
-        ("privacy_limit", np.float64),
-        ("personalisation_need", np.float64),
-        ("deal_proneness", np.float64),
-        ("concern", np.float64),
-        ("liking", np.float32, (N_CHANNELS,)),
-        ("service_liking", np.float32, (5,)),
-        ("vulnerability", np.float64),
-        ("satisfaction_home", np.float64),
-        ("trust_home", np.float64),
-        ("wallet_home", np.float64),
-        ("transaction_rate", np.float64),  # a day, all cards, an average day
-        ("context_share", np.float32, (N_CONTEXTS,)),  # share of transactions by context, sums to 1
-        ("ticket_scale", np.float64),  # multiplies the median ticket of every context
-        ("mean_ticket_scale", np.float64),  # mean ticket in fen over the context's median in CNY
-        ("visit_rate", np.float64),  # app visits a day
-        ("branch_rate", np.float64),  # branch visits a day
-        ("need_scale", np.float32, (N_CATEGORIES,)),  # multiplies the hazard of a need
-        ("willing", np.int8, (N_CHANNELS,)),  # would permit these channels when asked at a satisfied visit
-        ("willing_consent", np.int8),  # would consent to marketing when asked
-        ("segment", np.int8),
-        ("cards", np.int8),
-        # stocks
-        ("alive", np.int8),
-        ("load", np.float64, (N_CHANNELS,)),
-        ("blindness", np.float64),
-        ("wear", np.float64, (N_CATEGORIES,)),
-        ("annoyance", np.float64),
-        ("awareness", np.float64, (N_CATEGORIES,)),
-        ("interest", np.float64, (N_CATEGORIES,)),
-        ("satisfaction", np.float64),
-        ("trust", np.float64),
-        ("wallet", np.float64),
-        ("benefit", np.float64),  # live benefit of our card, utility units
+        # every day: counters
+        ("cardholder", np.int32),
+        ("idle_days", np.int32),  # since the last own use of our card
+        ("last_event_minute", np.int64),  # absolute minute of the last own event
         (
             "stirred",
             np.int16,
         ),  # bit k set: category k has a need, interest, or a hazard today; the others rest
-        ("need", np.int8, (N_CATEGORIES,)),
-        ("need_left", np.int16, (N_CATEGORIES,)),  # days left in the present state of the need
         ("stress_left", np.int16),  # days of credit stress left; 0: none
         ("stress_days", np.int16),  # days under stress so far
+        ("rows_today", np.int16),
+        ("alive", np.int8),
+        ("last_event_context", np.int8),
+        ("willing_consent", np.int8),  # would consent to marketing when asked
+        ("segment", np.int8),
+        ("cards", np.int8),
+        # every day: stocks and the traits that move them (vectors of traits in float32: they never change, and a
+        # million people are to fit into little memory)
+        ("satisfaction", np.float64),
+        ("satisfaction_home", np.float64),
+        ("trust", np.float64),
+        ("trust_home", np.float64),
+        ("wallet", np.float64),
+        ("wallet_home", np.float64),
+        ("benefit", np.float64),  # live benefit of our card, utility units
+        ("annoyance", np.float64),
+        ("tolerance", np.float64),  # load at which attention halves
+        ("load", np.float64, (N_CHANNELS,)),
+        ("transaction_rate", np.float64),  # a day, all cards, an average day
+        ("ticket_scale", np.float64),  # multiplies the median ticket of every context
+        ("mean_ticket_scale", np.float64),  # mean ticket in fen over the context's median in CNY
+        ("visit_rate", np.float64),  # app visits a day
+        ("branch_rate", np.float64),  # branch visits a day
+        ("vulnerability", np.float64),
+        ("context_share", np.float32, (N_CONTEXTS,)),  # share of transactions by context, sums to 1
+        ("need_scale", np.float32, (N_CATEGORIES,)),  # multiplies the hazard of a need
+        # every day: sums of the day; reset at midnight
+        ("expected_mfen", np.int64),  # conditional expectation of the day's margin
+        ("expected_complaint_ppb", np.int64, (3,)),
+        ("expected_opt_out_ppb", np.int64),
+        ("own_spend_fen", np.int64),
+        ("all_spend_fen", np.int64),
+        # while a category is stirred
+        ("need", np.int8, (N_CATEGORIES,)),
+        ("bought_today", np.int8, (N_CATEGORIES,)),
+        ("need_left", np.int16, (N_CATEGORIES,)),  # days left in the present state of the need
         ("live_offer", np.int16, (N_CATEGORIES,)),  # contact-only offer that may be redeemed, or -1
         ("live_until", np.int32, (N_CATEGORIES,)),
-        ("idle_days", np.int32),  # since the last own use of our card
-        ("last_event_minute", np.int64),  # absolute minute of the last own event
-        ("last_event_context", np.int8),
-        # within the day; reset at midnight
+        ("interest", np.float64, (N_CATEGORIES,)),
         ("hazard_today", np.float64, (N_CATEGORIES,)),  # purchase hazard already on the day's uniform
         (
             "planned_today",
@@ -80,14 +79,19 @@ PERSON = np.dtype(
             (N_CATEGORIES,),
         ),  # probability of the purchase that was drawn at midnight
         ("planned_margin_mfen", np.float64, (N_CATEGORIES,)),  # its expected margin, on midnight's terms
-        ("bought_today", np.int8, (N_CATEGORIES,)),
-        ("rows_today", np.int16),
-        ("expected_mfen", np.int64),  # conditional expectation of the day's margin
-        ("expected_complaint_ppb", np.int64, (3,)),
-        ("expected_opt_out_ppb", np.int64),
+        # on a contact
+        ("blindness", np.float64),
+        ("wear", np.float64, (N_CATEGORIES,)),
+        ("awareness", np.float64, (N_CATEGORIES,)),
         ("delivered_today", np.int16, (N_CHANNELS,)),
-        ("own_spend_fen", np.int64),
-        ("all_spend_fen", np.int64),
+        ("theta", np.float64),  # response frailty, mean 1
+        ("privacy_limit", np.float64),
+        ("personalisation_need", np.float64),
+        ("deal_proneness", np.float64),
+        ("concern", np.float64),
+        ("liking", np.float32, (N_CHANNELS,)),
+        ("service_liking", np.float32, (5,)),
+        ("willing", np.int8, (N_CHANNELS,)),  # would permit these channels when asked at a satisfied visit
     ]
 )
 

@@ -58,25 +58,32 @@ def _merge(person, account, agenda, at, length, contacts, low, high, rules, toda
 
 
 @compiled(nogil=True)
-def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end, rows, census):
-    """Run people [first, last) through a window; return the number of rows written; `today` holds one record."""
+def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end, rows, census, plan):
+    """Run people [first, last) through a window; return the number of rows written.
+
+    `today` holds one record; `plan`, shape (AGENDA_SIZE,), is scratch.
+    """
     people, accounts, agenda, length, position, mood = state
     day = today[0]
     heard_on = rules.compliance[0].word_of_mouth
+    # A day of one window leaves nothing to do later: each person's agenda is written over the last one's.
+    is_whole = start == 0 and end == 1440
     n = 0
     for i in range(first, last):
         person, account = people[i], accounts[i]
         low, high = starts[i], starts[i + 1]
-        at = 0
+        own = plan if is_whole else agenda[i]
+        at, count = 0, 0
         if start == 0:
             begin_day(person, account, rules, day, seed, mean_mood(mood, i, heard_on))
-            length[i] = plan_day(person, account, rules, day, seed, agenda[i])
+            count = plan_day(person, account, rules, day, seed, own)
+            if not is_whole:
+                length[i] = count
         else:
-            at = position[i]
-        count = length[i]
+            at, count = position[i], length[i]
         if low == high:
-            while at < count and agenda[i, at] >> 16 < end:
-                n = happen(person, account, rules, day, seed, np.int64(agenda[i, at]), rows, n)
+            while at < count and own[at] >> 16 < end:
+                n = happen(person, account, rules, day, seed, np.int64(own[at]), rows, n)
                 at += 1
         else:
             if start == 0:
@@ -84,7 +91,7 @@ def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end,
             at, n = _merge(
                 person,
                 account,
-                agenda[i],
+                own,
                 at,
                 count,
                 contacts,
@@ -161,23 +168,12 @@ class CohortScheduler:
         busiest = int(np.max(np.diff(starts[::step], append=starts[-1]), initial=0))
         rows = self._buffer(threads, step, busiest)
         census = np.zeros((threads, N_MEASURES, N_BINS), dtype=np.int64)
+        plans = np.zeros((threads, AGENDA_SIZE), dtype=np.int32)
         seed = np.uint64(state.seed)
 
         def work(slot: int, first: int, last: int) -> np.ndarray:
-            count = _chunk(
-                first,
-                last,
-                arrays,
-                contacts,
-                starts,
-                rules,
-                today,
-                seed,
-                start,
-                end,
-                rows[slot],
-                census[slot],
-            )
+            scratch = rows[slot], census[slot], plans[slot]
+            count = _chunk(first, last, arrays, contacts, starts, rules, today, seed, start, end, *scratch)
             return rows[slot, :count].copy()
 
         out = in_chunks(n, step, threads, work)
