@@ -3,6 +3,8 @@
 The agent scheduler calls these functions one event at a time, the cohort scheduler in a loop; they are the only model.
 """
 
+import numpy as np
+
 from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.behaviour import events, randomness
 from cardarena.simulator.behaviour.elementary import exp, log, normal_quantile
@@ -52,6 +54,12 @@ MOST_NEEDS = 0.5
 DEFAULT_AFTER_DAYS = 180
 #: A closure hazard above this is taken as this.
 MAX_CLOSURE_HAZARD = 0.05
+
+
+@compiled(forceinline=True)
+def lowest(bits):
+    """Return the position of the lowest bit that is set: the exponent of that power of two."""
+    return (np.float64(bits & -bits).view(np.int64) >> 52) - 1023
 
 
 @compiled(forceinline=True)
@@ -111,16 +119,17 @@ def close_day(person, account, q, tomorrow):
     for k in range(N_CATEGORIES):
         account.category_purchases_112d[k] *= _KEEP_112
         account.precursor_7d[k] *= _KEEP_7
-    if person.stirred != 0:
-        still = 0
-        for k in range(N_CATEGORIES):
-            person.interest[k] = person.interest[k] * interest_keep if person.interest[k] > 1e-3 else 0.0
-            person.hazard_today[k] = 0.0
-            person.planned_today[k] = 0.0
-            person.bought_today[k] = 0
-            if person.interest[k] > 0.0 or person.need[k] != NEED_OFF:
-                still |= 1 << k
-        person.stirred = still
+    still = stirred = np.int64(person.stirred)
+    while stirred != 0:
+        k = lowest(stirred)
+        stirred &= stirred - 1
+        person.interest[k] = person.interest[k] * interest_keep if person.interest[k] > 1e-3 else 0.0
+        person.hazard_today[k] = 0.0
+        person.planned_today[k] = 0.0
+        person.bought_today[k] = 0
+        if person.interest[k] == 0.0 and person.need[k] == NEED_OFF:
+            still &= ~(1 << k)
+    person.stirred = still
     for k in range(N_CONTEXTS):
         account.context_spend_28d_fen[k] *= _KEEP_28
     person.annoyance *= q.annoyance_keep
@@ -203,10 +212,12 @@ def _move_needs(person, account, q, today, seed):
     u, is_false, length, noise = draw(
         seed, person.cardholder, today.day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, 0, 0, 0
     )
-    if person.stirred != 0:
-        for k in range(N_CATEGORIES):
-            if person.need[k] != NEED_OFF:
-                _ripen(person, account, q, seed, today.day, k)
+    stirred = np.int64(person.stirred)
+    while stirred != 0:
+        k = lowest(stirred)
+        stirred &= stirred - 1
+        if person.need[k] != NEED_OFF:
+            _ripen(person, account, q, seed, today.day, k)
     if u < MOST_NEEDS:
         k = beginning_need(person, q, today, u)
         if k >= 0 and person.need[k] == NEED_OFF:
@@ -326,9 +337,10 @@ def _plan_spending(person, rules, today, seed, agenda, n):
 def _plan_purchases(person, rules, today, seed, agenda, n):
     """Plan today's purchases from the organic hazards and from standing interest."""
     q, money, rule = rules.parameter[0], rules.money[0], rules.compliance[0]
-    if person.stirred == 0:
-        return n
-    for k in range(N_CATEGORIES):
+    stirred = np.int64(person.stirred)
+    while stirred != 0:
+        k = lowest(stirred)
+        stirred &= stirred - 1
         if person.need[k] != NEED_ON and person.interest[k] == 0.0:
             continue
         ours, elsewhere = organic_hazards(person, q, k)
