@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ POLICY: Final = "rfm"
 AGENT_CARDHOLDERS: Final = 2000
 _SMALL: Final = 64
 _SETTLING_DAYS: Final = 14
+_WRITTEN_DAYS: Final = 5
 
 
 def measure(
@@ -34,6 +35,7 @@ def measure(
     repeats: int = 3,
     threads: int | None = None,
     compile_time: bool = True,
+    sizes: Sequence[int] = (),
     tell: Callable[[str], object] = lambda text: None,
 ) -> dict[str, Any]:
     """Measure and return the figures as plain values.
@@ -44,6 +46,7 @@ def measure(
         repeats: runs of each measurement; medians are reported.
         threads: threads of the cohort scheduler; one a core by default.
         compile_time: whether first compile and warm start are measured too.
+        sizes: cardholders of further measurements of the cohort scheduler, to see how the cost of one grows with all.
         tell: receives remarks on progress.
     """
     threads = threads or provenance.available_cores()
@@ -57,6 +60,8 @@ def measure(
         )
     cohort, agent = (result[name]["cardholder_days_per_second"] for name in ("cohort", "agent"))
     result["ratio"] = round(cohort / agent, 1) if agent else None
+    if sizes:
+        result["sizes"] = _sizes(sizes, days=days, repeats=repeats, threads=threads, tell=tell)
     return result
 
 
@@ -78,13 +83,54 @@ def shown(result: dict[str, Any]) -> str:
             f"median of {len(figures['runs_seconds'])})",
             f"  scenario {figures['scenario']}, {figures['policy']} deciding {figures['cadence']}, log to Parquet",
             f"  {figures['rows_per_cardholder_day']:.3f} rows per cardholder-day in {', '.join(figures['tables'])}",
-            f"  peak memory {figures['peak_memory_gb']:.2f} GB",
+            f"  {figures['cardholder_days_per_second_without_policy']:,} cardholder-days/s without the policy's own "
+            f"{figures['breakdown_seconds']['decide']:.2f} s",
+            f"  {figures['log_rows_per_second']:,} log rows/s to Parquet, the writer alone",
+            f"  peak memory {figures['peak_memory_gb']:.2f} GB, {figures['bytes_per_cardholder']:,} bytes a cardholder",
         ]
         total = sum(figures["breakdown_seconds"].values()) or 1.0
         for stage, seconds in figures["breakdown_seconds"].items():
             lines.append(f"  {stage:<12}{seconds:8.2f} s {seconds / total:6.0%}")
     lines += ["", f"cohort : agent = {result['ratio']} : 1"]
+    if "sizes" in result:
+        lines += ["", *_shown_sizes(result["sizes"])]
     return "\n".join(lines)
+
+
+def _sizes(
+    sizes: Sequence[int], *, days: int, repeats: int, threads: int, tell: Callable[[str], object]
+) -> list[dict[str, Any]]:
+    """Measure each number of cardholders in a process of its own; return one row each, smallest first.
+
+    A cost is nanoseconds of the whole loop for one cardholder-day; `ratio` is the cost over that of the smallest.
+    """
+    rows: list[dict[str, Any]] = []
+    for n in sorted(sizes):
+        tell(f"cohort scheduler: {n:,} cardholders, {days} days, {repeats} times")
+        figures = _in_own_process(
+            {"scheduler": "cohort", "n": n, "days": days, "repeats": repeats, "threads": threads}
+        )
+        cost = statistics.median(figures["runs_seconds"]) / (n * days) * 1e9
+        rows.append(
+            {
+                "cardholders": n,
+                "nanoseconds": round(cost, 1),
+                "ratio": round(cost / rows[0]["nanoseconds"], 2) if rows else 1.0,
+                **{name: figures[name] for name in ("peak_memory_gb", "bytes_per_cardholder")},
+            }
+        )
+    return rows
+
+
+def _shown_sizes(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the table of sizes as lines."""
+    lines = [f"{'cardholders':>12}{'ns each a day':>15}{'ratio':>8}{'peak GB':>10}{'bytes each':>12}"]
+    for row in rows:
+        lines.append(
+            f"{row['cardholders']:>12,}{row['nanoseconds']:>15.1f}{row['ratio']:>8.2f}"
+            f"{row['peak_memory_gb']:>10.2f}{row['bytes_per_cardholder']:>12,}"
+        )
+    return lines
 
 
 def play(*, scheduler: str, n: int, days: int, repeats: int, threads: int) -> dict[str, Any]:
@@ -101,15 +147,18 @@ def play(*, scheduler: str, n: int, days: int, repeats: int, threads: int) -> di
     scenario = load_scenario(SCENARIO)
     # The same code once on a few people: what is timed below is compiled.
     _once(World.create(scenario, 1, n_cardholders=_SMALL, scheduler=scheduler, threads=threads), policy, 2)
+    before = _resident_bytes()
     with _PeakMemory() as memory:
         world = World.create(scenario, 1, n_cardholders=n, scheduler=scheduler, threads=threads)
         # A base that nobody ever contacted is not what a bank has.
         world.play(policy, _SETTLING_DAYS)
         runs = [_once(world, policy, days) for _ in range(repeats)]
+    writing = _rows_per_second(world, policy, repeats)
     median = statistics.median(seconds for seconds, _, _ in runs)
     stages = [{**timing, "rest": max(0.0, seconds - sum(timing.values()))} for seconds, timing, _ in runs]
     names = list(dict.fromkeys([*STAGES, "writer", *stages[0]]))
     rows = runs[-1][2]
+    deciding = statistics.median(timing["decide"] for timing in stages)
     return {
         "scheduler": scheduler,
         "scenario": SCENARIO,
@@ -122,10 +171,13 @@ def play(*, scheduler: str, n: int, days: int, repeats: int, threads: int) -> di
         "rows_per_cardholder_day": round(sum(rows.values()) / (n * days), 4),
         "runs_seconds": [round(seconds, 3) for seconds, _, _ in runs],
         "cardholder_days_per_second": round(n * days / median),
+        "cardholder_days_per_second_without_policy": round(n * days / max(1e-9, median - deciding)),
+        "log_rows_per_second": writing,
         "breakdown_seconds": {
             name: round(statistics.median(one.get(name, 0.0) for one in stages), 3) for name in names
         },
         "peak_memory_gb": round(memory.gigabytes, 2),
+        "bytes_per_cardholder": round(max(0.0, memory.gigabytes * 2**30 - before) / n),
     }
 
 
@@ -142,6 +194,32 @@ def _once(world: Any, policy: Any, days: int) -> tuple[float, dict[str, float], 
     # What the world waits for is the log's part of `log`; closing the files comes after.
     timing["writer"] = sink.closing_seconds
     return seconds, timing, sink.rows
+
+
+class _Kept:
+    """Keeps the rows that it is handed; takes the place of a `RunLog`."""
+
+    def __init__(self) -> None:
+        self.days: list[Any] = []
+
+    def append(self, events: Any, decisions: Any, census: Any) -> None:
+        self.days.append((list(events), decisions, census))
+
+
+def _rows_per_second(world: Any, policy: Any, repeats: int) -> int:
+    """Write one day's rows some times over with nothing else to do; return the median of log rows a second."""
+    kept = _Kept()
+    world.play(policy, 1, sink=kept)
+    rates: list[float] = []
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            sink = StreamedLog(Path(folder))
+            for _ in range(_WRITTEN_DAYS):
+                sink.append(*kept.days[0])
+            sink.close()
+            rates.append(sum(sink.rows.values()) / (time.perf_counter() - began))
+    return round(statistics.median(rates))
 
 
 class StreamedLog:
@@ -235,6 +313,12 @@ class StreamedLog:
         if name not in self._writers:
             self._writers[name] = self._make(self._folder / f"{name}.parquet")
         self._writers[name].append(columns)
+
+
+def _resident_bytes() -> int:
+    import psutil
+
+    return psutil.Process().memory_info().rss
 
 
 class _PeakMemory:

@@ -6,6 +6,7 @@ import typer
 
 from cardarena.benchmarks.cli import options
 from cardarena.benchmarks.cli.output import remark, say, say_json
+from cardarena.simulator.errors import CardArenaError
 
 
 def speed(
@@ -25,6 +26,12 @@ def speed(
     compile_time: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Also measure first compile and warm start.")
     ] = True,
+    sizes: Annotated[
+        str,
+        typer.Option(
+            "--sizes", help="Further numbers of cardholders, comma-separated: a table of the cost of one."
+        ),
+    ] = "",
     as_json: options.Json = False,
 ) -> None:
     """Measure cardholder-days per second, where they go, memory, and start-up."""
@@ -36,9 +43,27 @@ def speed(
         repeats=repeats,
         threads=threads,
         compile_time=compile_time,
+        sizes=_numbers(sizes),
         tell=(lambda text: None) if as_json else remark,
     )
     if as_json:
         say_json(result)
     else:
         say(shown(result))
+
+
+def _numbers(text: str) -> list[int]:
+    """Return comma-separated numbers of cardholders.
+
+    Raises:
+        CardArenaError: not such numbers.
+    """
+    try:
+        numbers = [int(part.replace("_", "")) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = [0]
+    if any(not 1 <= n <= options.MAX_CARDHOLDERS for n in numbers):
+        raise CardArenaError(
+            f"--sizes: expected numbers from 1 to {options.MAX_CARDHOLDERS:,} with commas between, found {text!r}"
+        )
+    return numbers

@@ -1,0 +1,92 @@
+"""What the kernels skip changes nothing: each shortcut against the long way, bit for bit."""
+
+import numpy as np
+from tests.fakes.simple_policies import Scattered
+from tests.fakes.small_worlds import small_world
+
+from cardarena.simulator.bank.features import FEATURES, N_FEATURES, feature_columns, feature_row
+from cardarena.simulator.behaviour.elementary import exp
+from cardarena.simulator.behaviour.life import lowest, poisson
+from cardarena.simulator.world import World
+
+
+def _long_poisson(u: float, mean: float, cap: int) -> int:
+    p = total = exp(-mean)
+    count = 0
+    while u > total and count < cap:
+        count += 1
+        p *= mean / count
+        total += p
+    return count
+
+
+def test_a_poisson_count_needs_no_exponential_when_the_uniform_is_low() -> None:
+    generator = np.random.default_rng(5)
+    means = [0.0, 1e-12, 1e-9, 3e-8, 1e-4, *generator.exponential(1.0, 200)]
+    for mean in means:
+        edge = 1.0 - mean
+        words = generator.integers(0, 2**32, 50)
+        near = [edge, np.nextafter(edge, 0.0), edge - 1e-12, edge - 2e-12]
+        for u in [*((words + 0.5) / 2**32), *near]:
+            assert poisson(float(u), float(mean), 12) == _long_poisson(float(u), float(mean), 12)
+
+
+def test_the_lowest_bit_is_found() -> None:
+    for bits in range(1, 256):
+        assert lowest(np.int64(bits)) == (bits & -bits).bit_length() - 1
+
+
+def test_whom_no_contact_reached_has_nothing_that_a_night_would_wear_off() -> None:
+    world = small_world(300)
+    reached_at_all = 0
+    for _ in range(6):
+        world.play(Scattered(1, 0.3), 1, reset=world.day == 0)
+        people, accounts = world.state.people, world.state.accounts
+        untouched = accounts["contacts_28d"] == 0.0
+        reached_at_all = int((~untouched).sum())
+        for field in ("wear", "awareness", "blindness"):
+            assert not people[field][untouched].any(), field
+        for field in (
+            "category_contacts_28d",
+            "category_clicks_28d",
+            "opens_28d",
+            "clicks_28d",
+            "week_ring",
+            "month_ring",
+        ):
+            assert not accounts[field][untouched].any(), field
+        assert untouched.any()
+    assert reached_at_all
+
+
+def test_a_category_at_rest_has_neither_need_nor_interest_nor_hazard() -> None:
+    world = small_world(300)
+    world.play(Scattered(1, 0.9, rounds=2), 8)
+    people = world.state.people
+    rests = (people["stirred"][:, None] >> np.arange(people["need"].shape[1])) & 1 == 0
+    assert 0 < rests.mean() < 1
+    for field in ("need", "interest", "hazard_today", "planned_today", "bought_today"):
+        assert not people[field][rests].any(), field
+
+
+def _row_by_row(world: World) -> np.ndarray:
+    out = np.zeros((N_FEATURES, world.n), dtype=np.float32)
+    row = np.zeros(N_FEATURES)
+    for position in range(world.n):
+        feature_row(world.state.accounts[world.order[position]], world.today(world.day)[0], row)
+        out[:, position] = row
+    return out
+
+
+def test_a_column_is_the_same_whatever_is_asked_for_beside_it() -> None:
+    world = small_world(1500)  # one whole block of the view's order and a part of one
+    world.play(Scattered(1, 0.5), 3)
+    accounts, today = world.state.accounts, world.today(world.day)
+    whole = _row_by_row(world)
+    np.testing.assert_array_equal(feature_columns(accounts, world.order, today), whole)
+    for j, name in enumerate(FEATURES):
+        np.testing.assert_array_equal(
+            feature_columns(accounts, world.order, today, [name])[0], whole[j], name
+        )
+    some = world.order[[1400, 3, 700]]
+    np.testing.assert_array_equal(feature_columns(accounts, some, today), whole[:, [1400, 3, 700]])

@@ -1,0 +1,33 @@
+"""What `cardarena speed` says of tiny worlds; never how fast they are."""
+
+import pytest
+
+from cardarena.benchmarks import speed
+from cardarena.benchmarks.cli.measure_commands import _numbers  # pyright: ignore[reportPrivateUsage]
+from cardarena.simulator.errors import CardArenaError
+
+
+def test_the_table_of_sizes_has_a_row_each_with_its_ratio_to_the_smallest() -> None:
+    rows = speed._sizes([200, 100], days=2, repeats=1, threads=1, tell=lambda text: None)  # pyright: ignore[reportPrivateUsage]
+    assert [row["cardholders"] for row in rows] == [100, 200]
+    assert rows[0]["ratio"] == 1.0
+    assert rows[1]["ratio"] == pytest.approx(rows[1]["nanoseconds"] / rows[0]["nanoseconds"], abs=0.01)
+    assert all(row["peak_memory_gb"] > 0 for row in rows)
+    shown = speed._shown_sizes(rows)  # pyright: ignore[reportPrivateUsage]
+    assert len(shown) == 3
+    assert len({len(line) for line in shown}) == 1
+
+
+def test_a_run_says_what_it_costs_with_and_without_the_policy_and_how_fast_rows_are_written() -> None:
+    figures = speed.play(scheduler="cohort", n=300, days=2, repeats=1, threads=1)
+    assert figures["cardholder_days_per_second_without_policy"] >= figures["cardholder_days_per_second"] > 0
+    assert figures["log_rows_per_second"] > 0
+    assert {"transactions", "visits", "decisions", "state_daily"} <= set(figures["tables"])
+
+
+def test_sizes_are_numbers() -> None:
+    assert _numbers("") == []
+    assert _numbers("1000, 2_000") == [1000, 2000]
+    for wrong in ("many", "0", "1e6"):
+        with pytest.raises(CardArenaError, match="--sizes"):
+            _numbers(wrong)

@@ -1,0 +1,51 @@
+"""The compiled split of event rows into tables says what plain masks say."""
+
+import numpy as np
+from tests.fakes.simple_policies import Scattered
+from tests.fakes.small_worlds import small_world
+
+from cardarena.simulator.log import EVENT_TABLES, in_order, split_events
+from cardarena.simulator.rules import EVENT
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.parts: list[np.ndarray] = []
+
+    def append(self, events: list[np.ndarray], decisions: object, census: object) -> None:
+        self.parts += events
+
+
+def test_an_event_row_fills_a_cache_line_with_fields_at_multiples_of_their_width() -> None:
+    assert EVENT.itemsize == 64
+    assert EVENT.fields is not None
+    assert all(place[1] % place[0].itemsize == 0 for place in EVENT.fields.values())
+
+
+def test_the_split_is_that_of_masks() -> None:
+    kept = _Kept()
+    small_world(200).play(Scattered(1, 0.5, rounds=2), 5, sink=kept)
+    rows = in_order(np.concatenate(kept.parts))
+    tables = split_events(rows)
+    assert list(tables) == list(EVENT_TABLES)
+    for name, (kind, columns) in EVENT_TABLES.items():
+        own = rows[rows["kind"] == kind]
+        assert list(tables[name]) == list(columns)
+        for column, field in columns.items():
+            assert tables[name][column].dtype == EVENT[field]
+            assert tables[name][column].flags.c_contiguous
+            np.testing.assert_array_equal(tables[name][column], own[field])
+
+
+def test_no_rows_make_empty_tables() -> None:
+    tables = split_events(np.zeros(0, dtype=EVENT))
+    assert all(values.size == 0 for table in tables.values() for values in table.values())
+
+
+def test_rows_in_any_order_come_into_the_logs_order() -> None:
+    kept = _Kept()
+    small_world(50).play(Scattered(1, 0.5), 3, sink=kept)
+    rows = in_order(np.concatenate(kept.parts))
+    shuffled = np.random.default_rng(1).permutation(rows)
+    assert in_order(rows) is rows
+    np.testing.assert_array_equal(in_order(shuffled), rows)
