@@ -59,4 +59,4 @@ def compiled(**options: Any) -> Any:
     """
     from numba import njit
 
-    return njit(cache=True, _nrt=False, **options)
+    return njit(cache=True, _nrt=False, **options)  # pyright: ignore[reportCallIssue]

@@ -8,8 +8,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-@intrinsic
-def prefetch(_context: Any, records: Any, index: Any, byte: Any) -> Any:
+def _prefetch(_context: Any, records: Any, index: Any, byte: Any) -> Any:
     """Begin to fetch the cache line at `byte` of record `index`, to be written; any address is allowed."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -25,3 +24,7 @@ def prefetch(_context: Any, records: Any, index: Any, byte: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(records, types.int64, types.int64), emit
+
+
+#: `prefetch(records, index, byte)`, for compiled code.
+prefetch: Any = intrinsic(_prefetch)

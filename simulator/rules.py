@@ -88,8 +88,9 @@ OPEN_CASE: Final = np.dtype(
     ]
 )
 
-#: One row of the unified event stream, before it goes to its table (see `simulator.log`). It fills one cache line, and
-#: each field lies at a multiple of its width: `log.split_events` reads the rows as a matrix of each width.
+#: One row of the unified event stream, before it goes to its table (see `simulator.log`). Each field lies at a multiple of
+#: its width and none is followed by padding: `log.split_events` reads the rows as a matrix of each width, and two equal
+#: rows are equal bytes.
 EVENT: Final = np.dtype(
     [
         ("day", np.int32),
@@ -107,9 +108,9 @@ EVENT: Final = np.dtype(
         ("bank", np.int8),
         ("ref_ordinal", np.int16),
         ("ref_day", np.int32),
+        ("p_notice_ppb", np.int32),
         ("amount_fen", np.int64),
         ("value_mfen", np.int64),
-        ("p_notice_ppb", np.int32),
         ("p_complaint_ppb", np.int32),
         ("p_opt_out_ppb", np.int32),
     ],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -86,7 +87,6 @@ class World:
             for index, shock in enumerate(scenario.shocks)
         )
         self.order = view_order(key, traits.size)
-        self.view_id = np.argsort(self.order)
         self.history = history
         self.timing = dict.fromkeys(STAGES, 0.0)
 
@@ -129,6 +129,11 @@ class World:
         # A channel that the scenario switched off is not won back by a consent.
         state.people["willing"][:, ~scenario.enabled_channels()] = 0
         return cls(scenario, seed, traits, state, scheduler=scheduler, threads=threads)
+
+    @cached_property
+    def view_id(self) -> np.ndarray:
+        """Return the view id of each true row, shape (n,); made when a policy first learns or reacts."""
+        return np.argsort(self.order)
 
     @property
     def n(self) -> int:

@@ -55,9 +55,7 @@ def calibrate(
     ] = None,
     world: Annotated[
         str | None,
-        typer.Option(
-            "--world", metavar="NAME|FILE", help="Begin with this world. [default: shipped parameters]"
-        ),
+        typer.Option("--world", metavar="NAME|FILE", help="Begin with this world. [default: shipped parameters]"),
     ] = None,
     only: Annotated[
         list[str] | None,

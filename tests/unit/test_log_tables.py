@@ -1,5 +1,7 @@
 """The compiled split of event rows into tables says what plain masks say."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from tests.fakes.simple_policies import Scattered
 from tests.fakes.small_worlds import small_world
@@ -12,14 +14,15 @@ class _Kept:
     def __init__(self) -> None:
         self.parts: list[np.ndarray] = []
 
-    def append(self, events: list[np.ndarray], decisions: object, census: object) -> None:
+    def append(self, events: Sequence[np.ndarray], decisions: object, census: object) -> None:
         self.parts += events
 
 
-def test_an_event_row_fills_a_cache_line_with_fields_at_multiples_of_their_width() -> None:
-    assert EVENT.itemsize == 64
+def test_an_event_row_has_its_fields_at_multiples_of_their_width_and_no_padding() -> None:
     assert EVENT.fields is not None
     assert all(place[1] % place[0].itemsize == 0 for place in EVENT.fields.values())
+    assert EVENT.itemsize % 8 == 0
+    assert sum(place[0].itemsize for place in EVENT.fields.values()) == EVENT.itemsize
 
 
 def test_the_split_is_that_of_masks() -> None:

@@ -38,9 +38,9 @@ def test_the_lowest_bit_is_found() -> None:
 
 def test_whom_no_contact_reached_has_nothing_that_a_night_would_wear_off() -> None:
     world = small_world(300)
-    reached_at_all = 0
-    for _ in range(6):
-        world.play(Scattered(1, 0.3), 1, reset=world.day == 0)
+    policy, reached_at_all = Scattered(1, 0.1), 0
+    for day in range(6):
+        world.play(policy, 1, reset=day == 0)
         people, accounts = world.state.people, world.state.accounts
         untouched = accounts["contacts_28d"] == 0.0
         reached_at_all = int((~untouched).sum())

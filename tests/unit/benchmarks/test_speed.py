@@ -3,17 +3,17 @@
 import pytest
 
 from cardarena.benchmarks import speed
-from cardarena.benchmarks.cli.measure_commands import _numbers  # pyright: ignore[reportPrivateUsage]
+from cardarena.benchmarks.cli.measure_commands import _numbers
 from cardarena.simulator.errors import CardArenaError
 
 
 def test_the_table_of_sizes_has_a_row_each_with_its_ratio_to_the_smallest() -> None:
-    rows = speed._sizes([200, 100], days=2, repeats=1, threads=1, tell=lambda text: None)  # pyright: ignore[reportPrivateUsage]
+    rows = speed._sizes([200, 100], days=2, repeats=1, threads=1, tell=lambda text: None)
     assert [row["cardholders"] for row in rows] == [100, 200]
     assert rows[0]["ratio"] == 1.0
     assert rows[1]["ratio"] == pytest.approx(rows[1]["nanoseconds"] / rows[0]["nanoseconds"], abs=0.01)
     assert all(row["peak_memory_gb"] > 0 for row in rows)
-    shown = speed._shown_sizes(rows)  # pyright: ignore[reportPrivateUsage]
+    shown = speed._shown_sizes(rows)
     assert len(shown) == 3
     assert len({len(line) for line in shown}) == 1
 
