@@ -25,9 +25,9 @@ from cardarena.simulator.state import WorldState, inbox_starts
 MOST_THREADS = numba.get_num_threads()
 _FAR = 1 << 40
 #: The bytes of a person and of an account that every day reads; they are fetched while others live through it.
-_HOT_PERSON = 448
+_HOT_PERSON = 512
 _HOT_ACCOUNT = 320
-_AHEAD = 2
+_AHEAD = 4
 
 
 @compiled()
