@@ -18,7 +18,7 @@ from cardarena.simulator.state import WorldState
 if TYPE_CHECKING:
     from cardarena.simulator.world import World
 
-SAVE_VERSION: Final = 2
+SAVE_VERSION: Final = 3
 
 
 def save_world(world: "World", path: Path) -> Path:
