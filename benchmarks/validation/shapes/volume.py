@@ -18,7 +18,7 @@ from cardarena.simulator.world import World
 
 PEOPLE: Final = 4_000
 #: Days between two contacts of one person; nought is silence.
-INTERVALS: Final = (0, 14, 7, 4, 2, 1)
+INTERVALS: Final = (0, 28, 14, 7, 4, 1)
 RATES: Final = tuple(28.0 / k if k else 0.0 for k in INTERVALS)
 TEXT_DAYS: Final = 112
 _OFFER: Final = 0
@@ -88,7 +88,7 @@ def _texted(world: World) -> tuple[list[float], list[float]]:
 def complaints(lab: Lab) -> Shape:
     """Complaints grow faster than contact volume.
 
-    Design: twins get the same offer by text message every 14, 7, 4, 2 or 1 days for four months, without the bank's caps: one
+    Design: twins get the same offer by text message every 28, 14, 7, 4 or 1 days for four months, without the bank's caps: one
     channel, so that the mix plays no part. Estimator: slope of log expected complaints on log delivered contacts, over the
     rates, by least squares.
     """
@@ -130,7 +130,7 @@ def complaints(lab: Lab) -> Shape:
 def best_rate(lab: Lab) -> Shape:
     """The best contact rate is inside the range, not at an end, and differs by segment.
 
-    Design: twins of two groups of privacy segments are under the cadence policy, a contact every 14, 7, 4, 2 or 1 days for eight
+    Design: twins of two groups of privacy segments are under the cadence policy, a contact every 28, 14, 7, 4 or 1 days for eight
     months without the bank's caps; then the caretaker takes over for four.
     Estimator: expected margin of the year a head, less that of the silent twin. Inside: the best rate's margin over the
     better end's. By segment: the best rate of each group is the top of a parabola through its margins over the logarithm
