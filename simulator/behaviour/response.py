@@ -134,14 +134,14 @@ def interest_effect(person, offer, q):
 
 
 @compiled()
-def annoyance_added(person, account, offer, channel, q, depth):
+def annoyance_added(person, account, channel, q, depth, relevant):
     """Return the annoyance that noticing this contact would add; irrelevance, overload and over-personalisation.
 
     Overload is the attention that the load has already taken: one curve says when somebody looks away and when it grates.
     """
     overload = 1.0 - attention(person, q, channel.channel)
     return channel.intrusiveness * (
-        q.annoyance_irrelevance * (1.0 - relevance(person, offer)) + q.annoyance_overload * overload
+        q.annoyance_irrelevance * (1.0 - relevant) + q.annoyance_overload * overload
     ) + q.annoyance_overpersonal * over_personalisation(person, account, q, depth)
 
 
@@ -283,18 +283,18 @@ def _respond(person, account, rules, today, seed, contact, minute, edge, rows, n
 
 
 @compiled()
-def _react(person, account, rules, today, seed, contact, minute, is_refused, at, rows, n):
+def _react(person, account, rules, today, seed, contact, minute, relevant, is_refused, at, rows, n):
     """Let the person mind the contact: refuse the channel, switch personalisation off, complain, or wake and close."""
     q, money = rules.parameter[0], rules.money[0]
-    offer, channel = rules.offers[contact.offer], rules.channels[contact.channel]
+    channel = rules.channels[contact.channel]
     c, day = contact.channel, today.day
     noticed = rows[at].noticed == 1
     share = 1.0 if noticed else q.annoyance_unnoticed
-    annoyed = share * annoyance_added(person, account, offer, channel, q, contact.depth)
+    annoyed = share * annoyance_added(person, account, channel, q, contact.depth, relevant)
     person.annoyance += annoyed
     person.satisfaction = max(0.0, person.satisfaction - q.satisfaction_annoyed * annoyed)
     p_complaint = complaint_probability(person, channel, q, is_refused)
-    p_out = opt_out_probability(person, channel, q, relevance(person, offer))
+    p_out = opt_out_probability(person, channel, q, relevant)
     person.expected_complaint_ppb[0] += to_int(p_complaint * 1e9)
     person.expected_opt_out_ppb += to_int(p_out * 1e9)
     person.expected_mfen -= to_int(p_complaint * money.complaint_mfen[0])
@@ -399,9 +399,11 @@ def deliver(person, account, rules, today, seed, contact, minute, rows, n):
     row.value_mfen = -(cost + (channel.success_cost_mfen if is_noticed else 0))
     person.expected_mfen -= cost + to_int(p_notice * channel.success_cost_mfen)
     account.margin_28d_fen -= cost * 1e-3
+    # As it was when it arrived: who buys at once was not bothered with something irrelevant.
+    relevant = relevance(person, offer)
     if is_noticed:
         n = _respond(person, account, rules, today, seed, contact, minute, edge, rows, n)
-    return _react(person, account, rules, today, seed, contact, minute, is_refused, at, rows, n)
+    return _react(person, account, rules, today, seed, contact, minute, relevant, is_refused, at, rows, n)
 
 
 @compiled()
@@ -463,9 +465,11 @@ def expected_one_step(person, account, rules, day, minute, offer_code, channel_c
     value = p_notice * (gain + p_buy * swing * daily_card_margin_mfen(person, q, money))
     relevant = relevance(person, offer)
     share = p_notice + (1.0 - p_notice) * q.annoyance_unnoticed
-    later = person.annoyance + share * annoyance_added(person, account, offer, channel, q, depth)
+    later = person.annoyance + share * annoyance_added(person, account, channel, q, depth, relevant)
     p_complaint = (
-        channel.p_complaint * power(1.0 + q.complaint_annoyance * later, q.complaint_power) * (1.6 - person.satisfaction)
+        channel.p_complaint
+        * power(1.0 + q.complaint_annoyance * later, q.complaint_power)
+        * (1.6 - person.satisfaction)
     )
     p_out = opt_out_probability(person, channel, q, relevant)
     return (

@@ -34,6 +34,7 @@ def _stressed_world() -> World:
             "compliance.mode": "audit",
             "word_of_mouth": True,
             "parameters.closure_rate": 1e-2,
+            "parameters.annoyance_irrelevance": 0.3,
             "parameters.stress_rate": 0.05,
             "parameters.closure_wake": 0.05,
             "parameters.complaint_service": 0.01,
