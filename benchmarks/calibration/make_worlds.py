@@ -28,9 +28,11 @@ from cardarena.benchmarks.calibration.drawn import (
 from cardarena.benchmarks.calibration.free import FreeParameter
 from cardarena.benchmarks.calibration.moments import Laboratory, Moments, Settings, source_digest
 from cardarena.benchmarks.calibration.outcome import world_document, write_world
+from cardarena.benchmarks.model_digest import model_digest
 from cardarena.benchmarks.validation.hard import hard_rows
 from cardarena.simulator.parameter_sets import world_folder
 
+COMMAND: Final = "python -m cardarena.benchmarks.calibration.make_worlds"
 MOST_CANDIDATES: Final = 128
 
 Say = Callable[[str], None]
@@ -68,7 +70,7 @@ def make(laboratory: Laboratory, out: Path, n_worlds: int, say: Say) -> int:
     design = read_design()
     variant = accepted(design, Candidate(-1, VARIANT), laboratory, say)
     if variant is not None:
-        title = "Attention falls exponentially: the variant"
+        title = "The structural variant: attention falls exponentially"
         _write(out, design, "structural_variant", "test", title, variant, laboratory.settings)
     count = 0
     for candidate in drawn(design, MOST_CANDIDATES):
@@ -77,14 +79,11 @@ def make(laboratory: Laboratory, out: Path, n_worlds: int, say: Say) -> int:
         found = accepted(design, candidate, laboratory, say)
         if found is not None:
             name, split = split_of(count)
-            title = f"Another market, to {_PURPOSE[split]} ({name.rpartition('_')[2]})"
+            title = f"Other behaviour, same hard targets: {split} {name[-2:]}"
             _write(out, design, name, split, title, found, laboratory.settings)
             count += 1
             say(f"{name} written, {count} of {n_worlds}")
     return count
-
-
-_PURPOSE: Final = {"train": "learn in", "validation": "choose in", "test": "rank in"}
 
 
 _NEXT: Final = ("rejected", "missed, tried again")
@@ -117,9 +116,10 @@ def _write(
 ) -> None:
     candidate, moments = found
     about = _made(design, candidate) | {
+        "command": COMMAND,
         "cardholders": settings.cardholders,
         "seeds": list(settings.seeds),
-        "source_digest": settings.source,
+        "model_digest": model_digest(),
         "cleared_by_standard_errors": CLEAR_BY,
         "checked": {row.id: float(f"{moments[row.id][0]:.4g}") for row in hard_rows()},
     }

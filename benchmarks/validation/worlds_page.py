@@ -6,10 +6,12 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 
+from cardarena.benchmarks.model_digest import model_digest
 from cardarena.benchmarks.validation.drawing import GREY, PUBLISHED, WHOLE, WORLD, draw
 from cardarena.benchmarks.validation.findings import Finding, Picture, Table
 from cardarena.benchmarks.validation.hard import clearance, margin
 from cardarena.benchmarks.validation.worlds_runs import REFERENCE, TEST, Standing
+from cardarena.simulator.parameter_sets import load_world
 
 #: Colours that stay apart for most colour-blind people, and grey for what never leads.
 _COLOURS: Final = (WORLD, "#b3261e", "#4f7d3a", "#8a5a00", "#6b4c9a", PUBLISHED)
@@ -40,6 +42,8 @@ def hard_table(standings: Sequence[Standing]) -> Table:
                 round(clearance(wavering), 1),
             )
         )
+    made_for = [load_world(one.name).provenance.get("model_digest") for one in standings if one.hard]
+    others = sum(digest != model_digest() for digest in made_for)
     return Table(
         "The hard targets in every world",
         (
@@ -55,7 +59,8 @@ def hard_table(standings: Sequence[Standing]) -> Table:
         ),
         tuple(rows),
         "Margin: 1 in the middle of the band, 0 at its edge, negative outside; of a band with an open end, the distance as a "
-        "share of the edge. Other people and other luck than those with which the worlds were made.",
+        "share of the edge. Other people and other luck than those with which the worlds were made. "
+        f"Made for another state of the model: {others} of {len(made_for)}.",
     )
 
 
