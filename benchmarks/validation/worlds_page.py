@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.benchmarks.model_digest import model_digest
-from cardarena.benchmarks.validation.drawing import GREY, PUBLISHED, WHOLE, WORLD, draw
+from cardarena.benchmarks.validation.drawing import GREY, PUBLISHED, SOFT, WHOLE, WORLD, draw
 from cardarena.benchmarks.validation.findings import Finding, Picture, Table
 from cardarena.benchmarks.validation.hard import clearance, margin
 from cardarena.benchmarks.validation.worlds_runs import REFERENCE, TEST, Standing
@@ -134,7 +134,7 @@ def bump_chart(standings: Sequence[Standing]) -> Picture:
                 (at[-1], ranks[-1, j]),
                 xytext=(10, 0),
                 textcoords="offset points",
-                color=colour,
+                color=colour if j in leaders else SOFT,
                 va="center",
                 fontsize=10,
                 annotation_clip=False,
@@ -146,7 +146,7 @@ def bump_chart(standings: Sequence[Standing]) -> Picture:
         axes.set_xticks(at, names, rotation=35, ha="right", fontsize=9)
         last = sum(one.plan.split in ("reference", TEST) for one in standings) - 0.5
         if last < at[-1]:
-            axes.axvline(last, color=GREY, linewidth=1.0, linestyle=":")
+            axes.axvline(last, color=SOFT, linewidth=1.2, linestyle=":")
 
     return draw(
         "worlds_ranks",
