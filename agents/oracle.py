@@ -55,7 +55,8 @@ class OracleMyopic(BasePolicy):
         value = np.stack(values, axis=1)
         offer_of, channel_of, depth_of = (np.array(part, dtype=np.int64) for part in zip(*arms, strict=True))
         cost = market.budget_cny[channel_of]
-        rate = self._yuan_price(value, cost, price, view.budget_left_mfen * 1e-5)
+        share = view.budget_left_mfen * 1e-5 * self.every_days / BUDGET_DAYS
+        rate = yuan_price(value, cost, price, share)
         arm = (value - rate * cost).argmax(axis=1)
         best = value[np.arange(view.n), arm]
         rows = np.flatnonzero(best - rate * cost[arm] > price)
@@ -71,16 +72,25 @@ class OracleMyopic(BasePolicy):
             value=best[rows],
         )
 
-    def _yuan_price(self, value: Floats, cost: Floats, price: float, left_cny: float) -> float:
-        """Return the lowest price of a yuan at which a week's share of the budget suffices; 0 without a budget."""
-        if left_cny < 0.0:
-            return 0.0
-        share = left_cny * self.every_days / BUDGET_DAYS
-        low, high = 0.0, 10_000.0
-        for _ in range(24):
-            rate = 0.5 * (low + high)
-            net = value - rate * cost
-            arm = net.argmax(axis=1)
-            wanted = net[np.arange(len(arm)), arm] > price
-            low, high = (rate, high) if cost[arm[wanted]].sum() > share else (low, rate)
-        return high
+
+def yuan_price(value: Floats, cost: Floats, price: float | Floats, share_cny: float) -> float:
+    """Return the lowest price of a yuan at which a share of the budget suffices; 0 where it does anyway.
+
+    Args:
+        value: shape (n, arms), value of each contact, CNY.
+        cost: shape (arms,) or (n, arms), what it takes of the budget, CNY.
+        price: what a contact must be worth beyond its cost, one for all or shape (n,).
+        share_cny: what may be spent now; below 0 where there is no budget.
+    """
+    if share_cny < 0.0:
+        return 0.0
+    cost = np.broadcast_to(cost, value.shape)
+    rows = np.arange(len(value))
+    low, high = 0.0, 10_000.0
+    for _ in range(24):
+        rate = 0.5 * (low + high)
+        net = value - rate * cost
+        arm = net.argmax(axis=1)
+        wanted = net[rows, arm] > price
+        low, high = (rate, high) if cost[rows, arm][wanted].sum() > share_cny else (low, rate)
+    return high

@@ -25,6 +25,8 @@ class Truth:
 
     Attributes:
         people: PERSON records in view order (a copy).
+        accounts: ACCOUNT records in view order (a copy).
+        rules: the scenario's rules; they hold no key, so no luck can be computed from them.
         offers: OFFER records.
         params: the behavioural parameters, a record.
     """
@@ -32,6 +34,7 @@ class Truth:
     def __init__(self, state: WorldState, rules: Rules, order: np.ndarray, minute: int) -> None:
         """Look at a state; nothing is computed before it is asked for."""
         self._state, self._rules, self._order, self._minute = state, rules, order, minute
+        self.rules = rules
         self.offers = rules.offers
         self.params = rules.parameter[0]
 
@@ -39,6 +42,11 @@ class Truth:
     def people(self) -> np.ndarray:
         """Return the latent records in view order."""
         return self._state.people[self._order]
+
+    @property
+    def accounts(self) -> np.ndarray:
+        """Return what the bank knows of them, in view order."""
+        return self._state.accounts[self._order]
 
     def expected_one_step_value(
         self,
