@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cardarena.agents.market import Market, sendable, worth_offering
 from cardarena.simulator.bank.gate import gate, is_suitable
-from cardarena.simulator.behaviour.elementary import exp
+from cardarena.simulator.behaviour.life import closure_hazard
 from cardarena.simulator.behaviour.person import NEED_ON
 from cardarena.simulator.behaviour.purchase import daily_card_margin_mfen, mean_margin_mfen
 from cardarena.simulator.behaviour.response import (
@@ -200,19 +200,21 @@ def _candidates(
 
 
 @njit(cache=True)
-def _potential(people, accounts, rules, day, minutes, offers, channels, out, card):
+def _potential(people, accounts, rules, day, minutes, offers, channels, out, card, hazard):
     """Fill `out`, shape (n, categories, channels considered), with the one-step value of a rested person in need, CNY.
 
-    And `card`, shape (n,), with the margin a day of all spending if it were on our card, CNY. The records are spoilt.
+    And `card`, shape (n,), with the margin a day of all spending if it were on our card, CNY, and `hazard` with the chance a day
+    of closing by choice. The records are spoilt.
     """
     q, money = rules.parameter[0], rules.money[0]
     for i in range(people.size):
         person, account = people[i], accounts[i]
         out[i] = 0.0
-        card[i] = 0.0
+        card[i] = hazard[i] = 0.0
         if person.alive == 0:
             continue
         card[i] = daily_card_margin_mfen(person, q, money) * 1e-5
+        hazard[i] = closure_hazard(person, q)
         for c in range(N_CHANNELS):
             person.load[c] = 0.0
         person.annoyance = 0.0
@@ -234,17 +236,43 @@ def _potential(people, accounts, rules, day, minutes, offers, channels, out, car
                 out[i, k, j] = max(out[i, k, j], x * 1e-5)
 
 
+#: Steps of the differences that make a gradient: load, annoyance, blindness, wear, awareness, satisfaction.
+_STEPS: Final = np.array([0.1, 0.02, 0.02, 0.1, 0.05, 0.02])
+
+
 @njit(cache=True)
-def _anyway(people, rules, out):
-    """Fill `out`, shape (n, categories), with the organic margin that the present need still promises, CNY."""
-    q, money = rules.parameter[0], rules.money[0]
+def _gradient(people, accounts, rules, day, minutes, offers, channels, depths, steps, out):
+    """Fill `out`, shape (rows, 6), with the slope of each contact's one-step value in six stocks, CNY per unit.
+
+    A load is taken to lie half on the contact's own channel, half on another.
+    """
     for i in range(people.size):
-        person = people[i]
-        for k in range(N_CATEGORIES):
-            out[i, k] = 0.0
-            if person.need[k] == NEED_ON:
-                p = person.wallet * (1.0 - exp(-q.purchase_rate[k] * max(1, person.need_left[k])))
-                out[i, k] = p * mean_margin_mfen(person, rules.standing[k], q, money) * 1e-5
+        person, account = people[i], accounts[i]
+        o, c, d, at = offers[i], channels[i], depths[i], minutes[i]
+        k = rules.offers[o].category
+        other = (c + 1) % N_CHANNELS
+        base = expected_one_step(person, account, rules, day, at, o, c, d)
+        for s in range(6):
+            step = steps[s]
+            for sign in (1.0, -1.0):
+                x = sign * step
+                if s == 0:
+                    person.load[c] += 0.5 * x
+                    person.load[other] += 0.5 * x
+                elif s == 1:
+                    person.annoyance += x
+                elif s == 2:
+                    person.blindness += x
+                elif s == 3:
+                    person.wear[k] += x
+                elif s == 4:
+                    person.awareness[k] += x
+                else:
+                    person.satisfaction += x
+                if sign > 0.0:
+                    out[i, s] = (
+                        (expected_one_step(person, account, rules, day, at, o, c, d) - base) / step * 1e-5
+                    )
 
 
 class Generator:
@@ -321,25 +349,49 @@ class Generator:
         value = np.round(value, 9)
         return Arms(codes[:, :, 0], channel, codes[:, :, 2], value + assumed, assumed, change)
 
-    def potential(self, truth: Truth, day: int) -> tuple[Floats, Floats]:
-        """Return how much a rested person in need is worth a contact, and the margin of all its spending.
+    def potential(self, truth: Truth, day: int) -> tuple[Floats, Floats, Floats]:
+        """Return how much a rested person in need is worth a contact, the margin of all its spending, its hazard to close.
 
         Returns:
             CNY a day, shape (n, categories, channels considered): one contact's value in a need times how often needs
-            come; and CNY a day, shape (n,).
+            come; CNY a day, shape (n,); and a chance a day, shape (n,).
         """
         people = truth.people
         value = np.zeros((len(people), N_CATEGORIES, len(self.channels)))
-        card = np.zeros(len(people))
+        card, hazard = np.zeros((2, len(people)))
         minutes = self.market.minute[self.channels]
         rate = truth.params["need_rate"] * people["need_scale"]
-        _potential(people, truth.accounts, truth.rules, day, minutes, self.offers, self.channels, value, card)
-        return value * rate[:, :, None], card
+        _potential(
+            people,
+            truth.accounts,
+            truth.rules,
+            day,
+            minutes,
+            self.offers,
+            self.channels,
+            value,
+            card,
+            hazard,
+        )
+        return value * rate[:, :, None], card, hazard
 
-    def anyway(self, truth: Truth, people: np.ndarray) -> Floats:
-        """Return the organic margin that present needs of these people still promise, CNY, shape (n, categories)."""
-        out = np.zeros((len(people), N_CATEGORIES))
-        _anyway(people, truth.rules, out)
+    def gradient(self, truth: Truth, day: int, rows: Ints, offer: Ints, channel: Ints, depth: Ints) -> Floats:
+        """Return the slope of the one-step value of these contacts in six stocks, CNY per unit, shape (rows, 6).
+
+        The stocks are load, annoyance, blindness, wear and awareness of the offer's category, and satisfaction.
+
+        Args:
+            truth: the privileged view.
+            day: day of the world.
+            rows: shape (r,), view ids.
+            offer: shape (r,), offer codes.
+            channel: shape (r,), channel codes.
+            depth: shape (r,), depth codes.
+        """
+        out = np.zeros((len(rows), len(_STEPS)))
+        people, accounts = truth.people[rows], truth.accounts[rows]
+        minutes = self.market.minute[channel]
+        _gradient(people, accounts, truth.rules, day, minutes, offer, channel, depth, _STEPS, out)
         return out
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cardarena.agents.arms import BY_CATEGORY, STOCKS, Arms, Generator
+from cardarena.agents.arms import STOCKS, Arms, Generator
 from cardarena.agents.boosting import boosted, one_thread_learning
 from cardarena.agents.effects import ridge, stacked
 from cardarena.agents.planning import LadderPolicy, Lookout, Outlook, Rule, futures
@@ -91,12 +91,14 @@ class Lesson:
         gain: shape (rows,), true gain by the reference channel, CNY.
         ratio: shape (channels considered, 2), sums of gain x reference gain, and of reference gain squared.
         offer: shape (categories,), the offer considered.
+        channels: shape (channels considered,), their codes.
     """
 
     x: np.ndarray
     gain: Floats
     ratio: Floats
     offer: Ints
+    channels: Ints
 
 
 def lesson(generator: Generator, truth: Truth, view: View, rows: Ints) -> Lesson:
@@ -114,19 +116,20 @@ def lesson(generator: Generator, truth: Truth, view: View, rows: Ints) -> Lesson
         ],
         axis=1,
     )
-    return Lesson(x, reference.ravel(), ratio, offer)
+    return Lesson(x, reference.ravel(), ratio, offer, generator.channels)
 
 
-def learn_worth(lessons: list[Lesson], generator: Generator, most_rows: int = 60_000) -> Belief:
+def learn_worth(lessons: list[Lesson], most_rows: int = 60_000) -> Belief:
     """Fit the gain of a contact to what the bank sees."""
     x = np.concatenate([part.x for part in lessons])
     y = np.concatenate([part.gain for part in lessons])
     keep = np.linspace(0, len(y) - 1, min(most_rows, len(y))).astype(np.int64)
     with one_thread_learning():
         worth = boosted(False, trees=60, leaves=15, least=40).fit(x[keep], y[keep])
-    ratio = sum(part.ratio for part in lessons)
-    factor = np.zeros(int(generator.channels.max()) + 1)
-    factor[generator.channels] = ratio[:, 0] / np.maximum(ratio[:, 1], 1e-12)
+    ratio = np.sum([part.ratio for part in lessons], axis=0)
+    channels = lessons[0].channels
+    factor = np.zeros(int(channels.max()) + 1)
+    factor[channels] = ratio[:, 0] / np.maximum(ratio[:, 1], 1e-12)
     return Belief(worth, lessons[0].offer, factor)
 
 
@@ -150,8 +153,7 @@ class BeliefPolicy(LadderPolicy):
     def reset(self, brief: Brief, policy_seed: int) -> None:
         """Forget what was placed."""
         super().reset(brief, policy_seed)
-        cost = self.market.contact_mfen * 1e-5
-        self._cost = cost
+        self._cost = self.market.contact_mfen * 1e-5
 
     def decide(self, view: View) -> Contacts:
         """Contact with the best candidate where its believed index exceeds the price."""
@@ -179,6 +181,7 @@ class BeliefPolicy(LadderPolicy):
         )
         placed = self._placed[contacts.channel]
         self.waiting[contacts.cardholder[placed], contacts.channel[placed]] = True
+        self.seen(view, arms, None, contacts)
         return contacts
 
     def believed(self, view: View) -> tuple[Arms, np.ndarray, Floats]:
@@ -250,14 +253,13 @@ class FutureLesson:
 
 def future_lesson(policy: BeliefPolicy, rule: Rule, truth: Truth, view: View) -> FutureLesson:
     """Return the true future term of the candidates that the policy would think of, with the shadow prices of `rule`."""
-    believed, person, gain = policy.believed(view)
+    _, person, gain = policy.believed(view)
     generator = policy.generator
     arms = generator.arms(truth, view.day, view=view, taken=policy.waiting, with_change=True)
     outlook: Outlook = Lookout(generator).outlook(truth, arms, view.day)
     future = futures(rule, arms, outlook, generator.category).sum(axis=2)
     rows, at = np.nonzero(np.isfinite(arms.value))
     columns = future_columns(person, gain)
-    del believed
     return FutureLesson(columns[rows], arms.channel[rows, at], future[rows, at])
 
 
@@ -271,17 +273,3 @@ def learn_future(belief: Belief, lessons: list[FutureLesson], n_channels: int) -
         mine = np.flatnonzero(channel == c)
         out[c] = ridge(columns[mine], future[mine], np.ones(len(mine)), 10.0)
     return Belief(belief.worth, belief.offer, belief.factor, out)
-
-
-__all__ = [
-    "BY_CATEGORY",
-    "Belief",
-    "BeliefPolicy",
-    "FutureLesson",
-    "Lesson",
-    "future_lesson",
-    "gains",
-    "learn_future",
-    "learn_worth",
-    "lesson",
-]

@@ -8,8 +8,8 @@ state, when the policy goes on. A contact is expected to change stock s by d_s, 
 
 Naive greedy is weight 0 and price 0; a tuned price is weight 0; an index policy has one constant lambda a stock; the
 planner lets lambda depend on the state: how much a person in need is worth, what is open today, how loaded he is. The
-prices are learnt by paired twins on training seeds (`benchmarks.validation.planning.twins`): expectations over luck that
-is not the run's. Contacting today is weighed against waiting, since both sides of a twin go on under the policy.
+prices are learnt on training seeds (`benchmarks.validation.planning.paths`): expectations over luck that is not the run's.
+Contacting today is weighed against waiting: what a contact takes from those of the coming days is in the prices.
 """
 
 import json
@@ -37,6 +37,8 @@ from cardarena.simulator.play import BUDGET_DAYS
 
 #: A person's potential is computed anew after so many days: traits do not move, permissions seldom do.
 POTENTIAL_DAYS: Final = 28
+#: What is lost for good is missed for so long: half of a year's horizon, and part of the run-out.
+LASTING_DAYS: Final = 240
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Outlook:
         chance: shape (n,), the best one-step value open today, at least 0.
         chance_of: shape (n, categories), the same by category.
         spell_of: shape (n, categories), value of such contacts day by day for as long as the need lasts or until it is met.
-        anyway_of: shape (n, categories), organic margin that present needs still promise.
         card: shape (n,), margin a day of the spending on our card.
+        exit: shape (n,), hazard a day of closing, times what the account is worth.
         at_stake: shape (n,), by how much that margin moves with a unit of wallet utility.
         tolerance: shape (n,), load that halves attention.
         load: shape (n,), load over tolerance.
@@ -66,8 +68,8 @@ class Outlook:
     chance: Floats
     chance_of: Floats
     spell_of: Floats
-    anyway_of: Floats
     card: Floats
+    exit: Floats
     at_stake: Floats
     tolerance: Floats
     load: Floats
@@ -83,10 +85,11 @@ class Lookout:
         self._made = -10_000
         self._fixed: dict[str, Floats] = {}
         self._card: Floats = np.zeros(0)
+        self._hazard: Floats = np.zeros(0)
 
     def _renew(self, truth: Truth, day: int) -> None:
         """Ask anew what everybody is worth when rested and in need."""
-        value, self._card = self.generator.potential(truth, day)
+        value, self._card, self._hazard = self.generator.potential(truth, day)
         self._made = day
         best = value.max(axis=2)
         by, without = np.zeros((2, len(value), N_CHANNELS))
@@ -118,8 +121,8 @@ class Lookout:
             chance=chance_of.max(axis=1),
             chance_of=chance_of,
             spell_of=spell_of,
-            anyway_of=self.generator.anyway(truth, people),
             card=self._card * wallet,
+            exit=self._hazard * self._card * wallet * LASTING_DAYS,
             at_stake=self._card * wallet * (1.0 - wallet),
             tolerance=people["tolerance"],
             load=people["load"].sum(axis=1) / people["tolerance"],
@@ -127,20 +130,21 @@ class Lookout:
         )
 
 
-#: What each stock's shadow price is linear in; the index policy has the constant alone, and does not price the need.
+#: What each stock's shadow price is linear in. `ANALYTIC` terms have their coefficients from the model itself, the others
+#: are learnt; the index policy has the constant alone, and does not price the need.
 TERMS: Final[dict[str, tuple[str, ...]]] = {
     "load": ("potential", "chance", "potential x load", "chance x load", "1"),
-    "annoyance": ("potential", "chance", "potential x annoyance", "at stake", "card", "1"),
+    "annoyance": ("potential", "chance", "potential x annoyance", "at stake", "exit", "1"),
     "blindness": ("potential", "chance", "1"),
     "wear": ("potential of it", "chance of it", "1"),
     "awareness": ("potential of it", "chance of it", "1"),
-    "satisfaction": ("potential", "at stake", "card", "1"),
+    "satisfaction": ("potential", "chance", "at stake", "exit", "1"),
     "permission": ("lost without it", "potential by it", "1"),
     "account": ("potential", "card", "1"),
-    "need": ("spell", "anyway"),
+    "need": ("spell",),
 }
-#: Terms that the one-step value has charged already: fitted, so that the others do not carry them, and not planned with.
-CHARGED: Final = ("anyway",)
+#: What a stock does without any contact: it moves the wallet (`at stake`) and the hazard of closing (`exit`).
+ANALYTIC: Final = ("at stake", "exit")
 
 
 def design(stock: str, outlook: Outlook) -> Floats:
@@ -161,7 +165,7 @@ def design(stock: str, outlook: Outlook) -> Floats:
             "chance of it": o.chance_of,
             "1": np.ones((n, N_CATEGORIES)),
         },
-        "need": {"spell": o.spell_of, "anyway": o.anyway_of},
+        "need": {"spell": o.spell_of},
         "permission": {
             "lost without it": o.potential_without,
             "potential by it": o.potential_by,
@@ -175,6 +179,7 @@ def design(stock: str, outlook: Outlook) -> Floats:
         "potential x annoyance": o.potential * o.annoyance,
         "at stake": o.at_stake,
         "card": o.card,
+        "exit": o.exit,
         "1": np.ones(n),
     }
     terms = columns.get(stock, person)
@@ -227,9 +232,7 @@ def futures(rule: Rule, arms: Arms, outlook: Outlook, category: np.ndarray) -> F
         slopes = rule.shadow.get(stock)
         if slopes is None:
             continue
-        # What the one-step value has charged is not charged again.
-        used = np.array([0.0 if t in CHARGED else b for t, b in zip(TERMS[stock], slopes, strict=True)])
-        price = design(stock, outlook) @ used
+        price = design(stock, outlook) @ np.array(slopes)
         if stock in BY_CATEGORY:
             price = price[rows, category[arms.offer]]
         elif stock in BY_CHANNEL:

@@ -30,7 +30,9 @@ def digest(settings: Any) -> str:
 def _own_digest() -> str:
     """Return a short hash of the sources that decide what a job answers."""
     files = sorted(Path(__file__).parent.glob("*.py"))
-    kept = [path.read_bytes() for path in files if path.stem in ("variants", "worlds", "twins", "work")]
+    kept = [
+        path.read_bytes() for path in files if path.stem in ("variants", "worlds", "paths", "twins", "work")
+    ]
     return hashlib.sha256(b"\0".join(kept)).hexdigest()[:8]
 
 

@@ -218,20 +218,36 @@ class Ladder:
 
     # --- planning
 
+    def _reading(self, kind: str, policy: Rung, seed: int, fork_days: Sequence[int]) -> Task:
+        settings = self._settings(seed, _nameless(policy.rule), policy.sight, policy.belief)
+        del settings["horizons"], settings["run_out_days"]
+        return kind, settings | {"fork_days": list(fork_days), "look_ahead": self.sizes.look_ahead}
+
     def learn(self, policy: Rung) -> Answer:
-        """Read twins on the training seeds under a policy and fit the shadow prices."""
-        tasks: list[Task] = []
-        for seed in self.sizes.train_seeds:
-            settings = self._settings(seed, _nameless(policy.rule), policy.sight, policy.belief)
-            del settings["horizons"], settings["run_out_days"]
-            # A control asks half as often: it starts from the base's planner.
-            days = self.sizes.fork_days if self.variant == "base" else self.sizes.fork_days[::2]
-            settings |= {"fork_days": list(days), "look_ahead": self.sizes.look_ahead}
-            tasks.append(("read_twins", settings))
-        files = [answer["file"] for answer in self.jobs.run(f"{self.variant}: reading twins", tasks)]
-        fit = self.jobs.run(f"{self.variant}: shadow prices", [("fit_twins", {"files": files})])[0]
+        """Read shadow prices on the training seeds under a policy, and fit them to the state."""
+        # A control asks half as often: it starts from the base's planner.
+        days = self.sizes.fork_days if self.variant == "base" else self.sizes.fork_days[::2]
+        tasks = [self._reading("read_paths", policy, seed, days) for seed in self.sizes.train_seeds]
+        answers = self.jobs.run(f"{self.variant}: reading shadow prices", tasks)
+        settings = {"files": [answer["file"] for answer in answers], "known": answers[0]["known"]}
+        fit = self.jobs.run(f"{self.variant}: fitting shadow prices", [("fit_paths", settings)])[0]
         self.fits.append(fit)
         return fit
+
+    def check(self, policy: Rung) -> dict[str, list[float]]:
+        """Return each stock's mean price by paths and by twins, and the twins' error, under a policy."""
+        fit = self.learn(policy)
+        self.fits.pop()
+        days = self.sizes.fork_days[::2]
+        tasks = [self._reading("read_twins", policy, seed, days) for seed in self.sizes.train_seeds]
+        answers = self.jobs.run(f"{self.variant}: twins", tasks)
+        out = {}
+        for stock in STOCKS:
+            means, errors, counts = np.array([answer[stock] for answer in answers]).T
+            total = max(1.0, counts.sum())
+            error = float(np.sqrt(((counts * errors) ** 2).sum()) / total)
+            out[stock] = [float(fit["mean"][stock]), float((counts * means).sum() / total), error]
+        return out
 
     def plan(self, first: Rung, rounds: int) -> Rung:
         """Improve a policy by its own shadow prices, a few rounds, then tune its price; and the index beside it."""
@@ -362,6 +378,7 @@ class Results:
         fits: the base's shadow prices, round by round.
         shapes: what the price and the planner do.
         by_stock: what the planner's contacts do to the future, CNY a contact.
+        checks: by stock, its mean shadow price by paths, by twins, and the twins' standard error.
     """
 
     sizes: Sizes
@@ -370,6 +387,7 @@ class Results:
     fits: list[Answer]
     shapes: dict[str, list[Answer]]
     by_stock: dict[str, float]
+    checks: dict[str, list[float]]
 
 
 def climb(sizes: Sizes, jobs: Jobs, tell: Tell) -> Results:
@@ -389,7 +407,8 @@ def climb(sizes: Sizes, jobs: Jobs, tell: Tell) -> Results:
             base.plan_on_beliefs()
         base.evaluate()
         controls = {name: control(jobs, sizes, name, planner, tell) for name in sizes.variants}
-        return Results(sizes, base.rungs, controls, base.fits, base.shapes(), base.by_stock())
+        checks = base.check(price)
+        return Results(sizes, base.rungs, controls, base.fits, base.shapes(), base.by_stock(), checks)
 
 
 def control(jobs: Jobs, sizes: Sizes, variant: str, start: Rung, tell: Tell) -> dict[str, Rung]:

@@ -1,7 +1,7 @@
 """The kinds of work that the ladder asks for: a policy played in a world, twins read, beliefs learnt, a shape looked at."""
 
 import pickle
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +18,19 @@ from cardarena.agents.beliefs import (
 )
 from cardarena.agents.planning import LadderPolicy, Rule, futures
 from cardarena.benchmarks.storage import write_atomic
-from cardarena.benchmarks.validation.planning import twins
+from cardarena.benchmarks.validation.planning import paths, twins
 from cardarena.benchmarks.validation.planning.jobs import Answer, Settings, digest
 from cardarena.benchmarks.validation.planning.variants import VARIANTS
-from cardarena.benchmarks.validation.planning.worlds import burned_in, hooked, play, under_variant
+from cardarena.benchmarks.validation.planning.worlds import (
+    burned_in,
+    hooked,
+    kept_over_night,
+    play,
+    under_variant,
+)
 from cardarena.simulator.behaviour.person import NEED_FALSE_PRECURSOR, NEED_ON, NEED_PRECURSOR
 from cardarena.simulator.contracts import Contacts, View
-from cardarena.simulator.names import N_CATEGORIES
+from cardarena.simulator.names import N_CHANNELS
 from cardarena.simulator.oracle import Truth
 from cardarena.simulator.world import World
 
@@ -82,24 +88,43 @@ def played(settings: Settings, scratch: Path) -> Answer:
     return asdict(result)
 
 
-def read_twins(settings: Settings, scratch: Path) -> Answer:
-    """Take twin readings in a training world; the answer names the file that holds them."""
+def read_paths(settings: Settings, scratch: Path) -> Answer:
+    """Read shadow prices along paths in a training world; the answer names the file that holds them."""
     variant = VARIANTS[settings["variant"]]
-    readings = twins.read_world(
-        _world(settings, scratch),
+    world = _world(settings, scratch)
+    readings = paths.read_world(
+        world,
         _policy(settings, scratch),
         settings["fork_days"],
         look_ahead=settings["look_ahead"],
         is_placebo=variant.is_placebo,
     )
+    known = {} if variant.is_placebo else paths.analytic(world, kept_over_night(world))
     name = _write(scratch, f"readings-{digest(settings)}.pickle", readings)
-    return {"file": name, "rows": len(readings.stock)}
+    return {"file": name, "known": known}
 
 
-def fit_twins(settings: Settings, scratch: Path) -> Answer:
-    """Fit shadow prices to the readings of several files; the answer is a `twins.Fit`."""
-    readings = twins.Readings.joined([_read(scratch / name) for name in settings["files"]])
-    return asdict(twins.fit(readings))
+def fit_paths(settings: Settings, scratch: Path) -> Answer:
+    """Fit shadow prices to the readings of several files; the answer is a `paths.Fit`."""
+    readings = paths.joined([_read(scratch / name) for name in settings["files"]])
+    return asdict(paths.fit(readings, settings["known"]))
+
+
+def read_twins(settings: Settings, scratch: Path) -> Answer:
+    """Push stocks in a training world; the answer is the mean price of each stock, its error, and the number of readings."""
+    readings = twins.read_world(
+        _world(settings, scratch),
+        _policy(settings, scratch),
+        settings["fork_days"],
+        look_ahead=settings["look_ahead"],
+        is_placebo=VARIANTS[settings["variant"]].is_placebo,
+    )
+    out = {}
+    for name, price in readings.items():
+        n = len(price)
+        error = float(price.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+        out[name] = [float(price.mean()) if n else 0.0, error, n]
+    return out
 
 
 class _Watch(LadderPolicy):
@@ -123,8 +148,7 @@ def learn_belief(settings: Settings, scratch: Path) -> Answer:
         policy = _Watch(Rule.from_json(settings["rule"]), settings["every"])
         _world({**settings, "seed": seed}, scratch).play(policy, settings["days"])
         lessons += policy.lessons
-    generator = policy.generator
-    belief = learn_worth(lessons, generator)
+    belief = learn_worth(lessons)
     held = lessons[-1]
     guess = belief.worth.predict(held.x)
     fit = float(np.corrcoef(guess, held.gain)[0, 1])
@@ -154,11 +178,8 @@ def learn_belief_future(settings: Settings, scratch: Path) -> Answer:
         policy = _FutureWatch(belief, rule, shadow, settings["every"])
         _world({**settings, "seed": seed}, scratch).play(policy, settings["days"])
         lessons += policy.lessons
-    learnt = learn_future(belief, lessons, N_CHANNELS_ASKED)
+    learnt = learn_future(belief, lessons, N_CHANNELS)
     return {"file": _write(scratch, f"belief-future-{digest(settings)}.pickle", learnt)}
-
-
-N_CHANNELS_ASKED: Final = 10
 
 
 class _ShapeWatch(LadderPolicy):
@@ -260,12 +281,11 @@ def future_by_stock(settings: Settings, scratch: Path) -> Answer:
 KINDS: Final = {
     "prepare": prepare,
     "played": played,
+    "read_paths": read_paths,
+    "fit_paths": fit_paths,
     "read_twins": read_twins,
-    "fit_twins": fit_twins,
     "learn_belief": learn_belief,
     "learn_belief_future": learn_belief_future,
     "shape": shape,
     "future_by_stock": future_by_stock,
 }
-
-__all__ = ["BELIEF", "FULL", "KINDS", "N_CATEGORIES", "replace"]

@@ -94,39 +94,58 @@ class Nights:
         if self._meter is not None:
             # Midnight clears the day's expectation, so the day is read one minute before; nothing but a default happens then,
             # and that is expected at midnight.
-            rows += self._inner.window(clock, state, rules, today, start, 1439).value
+            rows.extend(self._inner.window(clock, state, rules, today, start, 1439).value or ())
             self._meter(state)
             start = 1439
-        rows += self._inner.window(clock, state, rules, today, start, 1440).value
+        rows.extend(self._inner.window(clock, state, rules, today, start, 1440).value or ())
         if self._after is not None:
             self._after(state)
         return clock.timeout(1, value=rows)
 
 
-def deal_stocks(state: WorldState, could_reach: np.ndarray) -> None:
-    """Deal every stock anew among open accounts: the marginals stay, and nothing stays with a person.
+def deal_stocks(state: WorldState, at_rest: WorldState, could_reach: np.ndarray) -> None:
+    """Draw every stock anew from its marginal distribution on the first day: nothing that a contact did outlives the night.
 
     Args:
         state: changed in place, after midnight.
+        at_rest: the state whose people lend their stocks, each stock from somebody else.
         could_reach: shape (n, channels), whether the channel reached the person before anything was decided.
     """
     luck = np.random.Generator(np.random.Philox(key=[state.seed, _PLACEBO_STREAM + (state.day << 16)]))
     people, accounts = state.people, state.accounts
     alive = np.flatnonzero(people["alive"] == 1)
+    lent, had = at_rest.people, at_rest.accounts
+    everybody = np.arange(people.size)
     for name in _DEALT:
-        people[name][alive] = people[name][luck.permutation(alive)]
+        people[name][alive] = lent[name][luck.permutation(everybody)][alive]
     for name in _DEALT_ABOUT_HOME:
-        home = people[f"{name}_home"]
-        about = people[name] - home
-        people[name][alive] = np.clip(home[alive] + about[luck.permutation(alive)], 0.0, 1.0)
+        about = (lent[name] - lent[f"{name}_home"])[luck.permutation(everybody)]
+        people[name][alive] = np.clip(people[f"{name}_home"][alive] + about[alive], 0.0, 1.0)
     for c in range(could_reach.shape[1]):
-        # As many have refused as before, but others.
-        holders = alive[could_reach[alive, c]]
+        # As many have refused as on the first day, but others.
+        holders = np.flatnonzero(could_reach[:, c])
         dealt = luck.permutation(holders)
-        accounts["permitted"][holders, c] = accounts["permitted"][dealt, c]
-        accounts["refused_day"][holders, c] = accounts["refused_day"][dealt, c]
+        still = people["alive"][holders] == 1
+        for name in ("permitted", "refused_day"):
+            accounts[name][holders[still], c] = had[name][dealt[still], c]
     for name in ("week_ring", "month_ring"):
-        accounts[name][alive] = accounts[name][luck.permutation(alive)]
+        accounts[name][alive] = had[name][luck.permutation(everybody)][alive]
+
+
+def kept_over_night(world: World) -> dict[str, float]:
+    """Return which share of each stock is left after a night."""
+    q = world.rules.parameter[0]
+    return {
+        "load": float(q["load_keep"]),
+        "annoyance": float(q["annoyance_keep"]),
+        "blindness": float(q["blindness_keep"]),
+        "wear": float(q["wear_keep"]),
+        "awareness": float(q["awareness_keep"]),
+        "satisfaction": 1.0 - float(q["satisfaction_return"]),
+        "permission": 1.0,
+        "account": 1.0,
+        "need": 1.0,
+    }
 
 
 def could_reach(state: WorldState) -> np.ndarray:
@@ -135,16 +154,28 @@ def could_reach(state: WorldState) -> np.ndarray:
 
 
 def hooked(
-    world: World, *, is_placebo: bool = False, meter: Callable[[WorldState], None] | None = None
+    world: World,
+    *,
+    is_placebo: bool = False,
+    meter: Callable[[WorldState], None] | None = None,
+    at_rest: WorldState | None = None,
 ) -> World:
-    """Attach the placebo and a meter to a world; return the same world."""
+    """Attach the placebo and a meter to a world; return the same world.
+
+    Args:
+        world: changed in place.
+        is_placebo: whether stocks are drawn anew every midnight.
+        meter: called before each midnight.
+        at_rest: the state from whose marginals they are drawn; the world's own by default.
+    """
     after = None
     if is_placebo:
         # Known from the traits: the same at every fork of a run.
-        reach = could_reach(world.state)
+        rest = world.state.copy() if at_rest is None else at_rest
+        reach = could_reach(rest)
 
         def deal(state: WorldState) -> None:
-            deal_stocks(state, reach)
+            deal_stocks(state, rest, reach)
 
         after = deal
     if after is not None or meter is not None:
@@ -256,7 +287,7 @@ def play(
         done = horizon
         rest = Tally()
         before = person.copy()
-        after = hooked(run.fork(), is_placebo=is_placebo, meter=meter)
+        after = hooked(run.fork(), is_placebo=is_placebo, meter=meter, at_rest=world.state)
         after.play(make_policy(world.scenario.horizon.run_out_policy), run_out_days, sink=rest)
         sums, person[:] = person.copy(), before
         days[0] = horizon
