@@ -24,11 +24,16 @@ from cardarena.agents.planning import TERMS, LadderPolicy, Lookout, Outlook, Rul
 from cardarena.benchmarks.validation.planning.variants import VARIANTS
 from cardarena.simulator.behaviour.person import NEED_ON
 from cardarena.simulator.contracts import Contacts, View
+from cardarena.simulator.names import CATEGORIES
 from cardarena.simulator.oracle import Truth
 from cardarena.simulator.world import World
 
 #: Every stock is dear: a contact that leaves anything behind shows it.
 ALL_DEAR = {stock: tuple(-1.0 for _ in terms) for stock, terms in TERMS.items()}
+
+
+#: A category whose offers suit somebody who has not bought yet.
+INSTALMENT = CATEGORIES.index("instalment")
 
 
 def world_in_need(n: int = 60, **more: object) -> World:
@@ -37,8 +42,8 @@ def world_in_need(n: int = 60, **more: object) -> World:
     accounts, people = world.state.accounts, world.state.people
     accounts["marketing_consent"] = 1
     accounts["permitted"][:, ~np.isin(np.arange(10), closed(world))] = 1
-    people["need"][::2, 2] = NEED_ON
-    people["need_left"][::2, 2] = 20
+    people["need"][::2, INSTALMENT] = NEED_ON
+    people["need_left"][::2, INSTALMENT] = 20
     stir(people)
     return world
 

@@ -154,10 +154,10 @@ def test_readings_do_not_know_the_luck_of_the_run() -> None:
 @pytest.mark.statistical
 def test_what_the_model_knows_of_satisfaction_is_what_twins_find() -> None:
     # Nobody is contacted, so that only the wallet and the hazard of closing answer.
-    world = small_world(600, seed=12)
+    world = small_world(500, seed=12)
     nobody = LadderPolicy(rule=Rule(price=1e9))
-    by_twins = twins.read_world(world, nobody, (5,), look_ahead=200)["satisfaction"]
-    read = paths.read_world(world, nobody, (5,), look_ahead=200)["satisfaction"]
+    by_twins = twins.read_world(world, nobody, (5,), look_ahead=150)["satisfaction"]
+    read = paths.read_world(world, nobody, (5,), look_ahead=150)["satisfaction"]
     assert np.all(read.price == 0.0)
     error = by_twins.std(ddof=1) / np.sqrt(by_twins.size)
     assert abs(by_twins.mean() - read.known.mean()) < 4.0 * error + 0.1 * abs(read.known.mean())
@@ -280,5 +280,6 @@ def test_the_whole_experiment_very_small(tmp_path: Path) -> None:
     assert trials == {7}
     worked = len(told)
     # Asked again, nothing is played again.
-    assert section(measure(sizes, told.append, folder=tmp_path, workers=1)).to_json() == page.to_json()
+    again = section(measure(sizes, told.append, folder=tmp_path, workers=1))
+    assert repr(again.to_json()) == repr(page.to_json())
     assert len(told) == worked
