@@ -107,11 +107,13 @@ def test_the_best_offer_that_may_go_is_a_candidate() -> None:
 
 
 def test_what_is_left_of_a_contact_is_what_many_lives_leave_on_average() -> None:
-    world = world_in_need(80)
+    world = world_in_need(120)
     arms, _ = arms_of(world)
     sent = played(world, Rule(price=-100.0))
     contacts = sent.contacts
     mine = world.rules.channels["at_visit"][contacts.channel] == 0
+    # Who buys at once has no need left when the same contact is found relevant or not; such lives are left out.
+    mine &= world.state.people["need"][world.order[contacts.cardholder], INSTALMENT] != NEED_ON
     who, channel = contacts.cardholder[mine], contacts.channel[mine]
     assert who.size > 20
     # The arm that was sent, for each person.
@@ -143,7 +145,7 @@ def test_what_is_left_of_a_contact_is_what_many_lives_leave_on_average() -> None
         total[life] = after[0] - after[1]
     error = total.std(axis=0, ddof=1) / np.sqrt(lives)
     want = expected[:, [LOAD, ANNOYANCE, WEAR, BLINDNESS]].sum(axis=0)
-    assert np.all(np.abs(total.mean(axis=0) - want) < 4.0 * error + 0.02 * np.abs(want))
+    assert np.all(np.abs(total.mean(axis=0) - want) < 4.0 * error + 0.04 * np.abs(want))
     # The test can fail: a night forgotten is seen.
     assert abs(total.mean(axis=0)[0] - want[0] / 0.85) > 4.0 * error[0]
 
