@@ -146,7 +146,21 @@ def test_a_lost_account_is_worth_its_margin() -> None:
     assert lost.mean() < -1.0
 
 
-def test_readings_do_not_know_the_luck_of_the_run() -> None:
+@pytest.mark.parametrize("read", [twins.read_world, paths.read_world])
+def test_readings_do_not_know_the_luck_of_the_run(read: Any) -> None:
+    world = small_world(120, seed=9)
+    found = []
+    for key in (world.state.seed, 4242):
+        # The same people on the same day, and another future altogether.
+        world.state.seed = key
+        readings = read(world, LadderPolicy(rule=PRICE), (0,), look_ahead=6)
+        prices = {name: getattr(part, "price", part) for name, part in readings.items()}
+        found.append({name: np.sort(np.asarray(price)) for name, price in prices.items()})
+    for name, price in found[0].items():
+        assert np.array_equal(price, found[1][name]), name
+
+
+def test_every_reading_has_a_luck_of_its_own() -> None:
     assert twins.independent_key(1, 2, 0) != twins.independent_key(1, 2, 1)
     assert twins.independent_key(1, 2, 0) == twins.independent_key(1, 2, 0)
 
