@@ -37,8 +37,6 @@ from cardarena.simulator.play import BUDGET_DAYS
 
 #: A person's potential is computed anew after so many days: traits do not move, permissions seldom do.
 POTENTIAL_DAYS: Final = 28
-#: What is lost for good is missed for so long: half of a year's horizon, and part of the run-out.
-LASTING_DAYS: Final = 240
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Outlook:
         chance_of: shape (n, categories), the same by category.
         spell_of: shape (n, categories), value of such contacts day by day for as long as the need lasts or until it is met.
         card: shape (n,), margin a day of the spending on our card.
-        exit: shape (n,), hazard a day of closing, times what the account is worth.
+        exit: shape (n,), hazard a day of closing, times that margin a day.
         at_stake: shape (n,), by how much that margin moves with a unit of wallet utility.
         tolerance: shape (n,), load that halves attention.
         load: shape (n,), load over tolerance.
@@ -122,7 +120,7 @@ class Lookout:
             chance_of=chance_of,
             spell_of=spell_of,
             card=self._card * wallet,
-            exit=self._hazard * self._card * wallet * LASTING_DAYS,
+            exit=self._hazard * self._card * wallet,
             at_stake=self._card * wallet * (1.0 - wallet),
             tolerance=people["tolerance"],
             load=people["load"].sum(axis=1) / people["tolerance"],

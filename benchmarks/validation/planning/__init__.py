@@ -33,7 +33,7 @@ FOLDER: Final = Path("out") / "planning"
 #: Evaluation seeds beside the laboratory's own, and those that only ever train.
 _MORE_SEEDS: Final = 6
 _TRAIN_OFFSET: Final = 10_000
-_MOST_CARDHOLDERS: Final = 2_000
+_MOST_CARDHOLDERS: Final = 1_000
 
 
 def sizes_of(lab: Lab) -> Sizes:

@@ -14,7 +14,7 @@ from cardarena.benchmarks.validation.planning.variants import VARIANTS
 def main(arguments: list[str] | None = None) -> int:
     """Play the experiment and write results, section and pictures."""
     ask = argparse.ArgumentParser(description="Does planning beat greed, and for the right reason?")
-    ask.add_argument("--cardholders", type=int, default=2000, help="people a world")
+    ask.add_argument("--cardholders", type=int, default=1000, help="people a world")
     ask.add_argument("--seeds", type=int, default=6, help="evaluation seeds, from 9001 on")
     ask.add_argument("--days", type=int, default=365, help="decision days")
     ask.add_argument("--control-days", type=int, default=180, help="decision days of controls and ablations")

@@ -46,7 +46,7 @@ class Sizes:
         overrides: candidate parameter set, put over every scenario.
     """
 
-    cardholders: int = 2000
+    cardholders: int = 1000
     seeds: tuple[int, ...] = (9001, 9002, 9003, 9004, 9005, 9006)
     train_seeds: tuple[int, ...] = (19001, 19002)
     days: int = 365
@@ -221,7 +221,10 @@ class Ladder:
     def _reading(self, kind: str, policy: Rung, seed: int, fork_days: Sequence[int]) -> Task:
         settings = self._settings(seed, _nameless(policy.rule), policy.sight, policy.belief)
         del settings["horizons"], settings["run_out_days"]
-        return kind, settings | {"fork_days": list(fork_days), "look_ahead": self.sizes.look_ahead}
+        # On average half of the horizon is left, and the caretaker makes a third as much of the run-out.
+        lasting = self.horizons[-1] / 2 + self.sizes.run_out_days / 3
+        asked = {"fork_days": list(fork_days), "look_ahead": self.sizes.look_ahead, "lasting_days": lasting}
+        return kind, settings | asked
 
     def learn(self, policy: Rung) -> Answer:
         """Read shadow prices on the training seeds under a policy, and fit them to the state."""

@@ -21,7 +21,6 @@ from cardarena.agents.arms import BY_CATEGORY, BY_CHANNEL, STOCKS, Arms
 from cardarena.agents.effects import ridge
 from cardarena.agents.planning import (
     ANALYTIC,
-    LASTING_DAYS,
     TERMS,
     LadderPolicy,
     Lookout,
@@ -118,6 +117,7 @@ def read_world(
     fork_days: Sequence[int],
     *,
     look_ahead: int,
+    lasting_days: float,
     is_placebo: bool = False,
 ) -> dict[str, Readings]:
     """Play a policy through a world and read the prices of every stock on the fork days.
@@ -127,6 +127,7 @@ def read_world(
         policy: plays, and goes on in the copies.
         fork_days: days after whose midnight a copy is made, ascending.
         look_ahead: days that a copy lives.
+        lasting_days: for how long what is lost for good is missed.
         is_placebo: whether stocks are drawn anew every midnight.
     """
     run = hooked(world.fork(), is_placebo=is_placebo)
@@ -135,7 +136,7 @@ def read_world(
     for number, day in enumerate(fork_days):
         run.play(policy, day - done, reset=done == 0)
         done = day
-        parts.append(_read(run, world, policy, number, look_ahead, is_placebo))
+        parts.append(_read(run, world, policy, number, look_ahead, lasting_days, is_placebo))
     return joined(parts)
 
 
@@ -150,7 +151,13 @@ def joined(parts: Sequence[dict[str, Readings]]) -> dict[str, Readings]:
 
 
 def _read(
-    run: World, first: World, policy: LadderPolicy, number: int, look_ahead: int, is_placebo: bool
+    run: World,
+    first: World,
+    policy: LadderPolicy,
+    number: int,
+    look_ahead: int,
+    lasting_days: float,
+    is_placebo: bool,
 ) -> dict[str, Readings]:
     generator = policy.generator
     truth = Truth(run.state, run.rules, run.order, 0)
@@ -173,10 +180,10 @@ def _read(
     live = hooked(path, is_placebo=is_placebo, meter=meter, at_rest=first.state)
     live.play(follower, look_ahead, reset=False)
     sums = follower.sums
-    sums["permission"] *= LASTING_DAYS / look_ahead
-    sums["account"] = -margin[run.order] / MFEN_PER_CNY * LASTING_DAYS / look_ahead * keep["account"]
+    sums["permission"] *= lasting_days / look_ahead
+    sums["account"] = -margin[run.order] / MFEN_PER_CNY * lasting_days / look_ahead * keep["account"]
     alive = np.flatnonzero(truth.people["alive"] == 1)
-    slopes = analytic(run, keep)
+    slopes = analytic(run, keep, lasting_days)
     if is_placebo:
         # A stock that is drawn anew at midnight takes nothing along of what a contact did to it; the twins agree.
         slopes = {}
@@ -208,11 +215,12 @@ def _rows(
     return Readings(price[rows], terms[rows], fixed[rows])
 
 
-def analytic(world: World, keep: dict[str, float]) -> dict[str, dict[str, float]]:
+def analytic(world: World, keep: dict[str, float], lasting_days: float) -> dict[str, dict[str, float]]:
     """Return what annoyance and satisfaction do without contacts: slopes of `ANALYTIC` terms, per unit of the stock.
 
     A unit of utility that decays by `keep` a night and moves the wallet with a lag L is worth, in days of full effect,
     sum_t b^t sum_{j<=t} (1/L) (1-1/L)^(t-j) keep^j = (1/L) / ((1 - (1-1/L) b) (1 - keep b)).
+    An account that closes is missed for `lasting_days`.
     """
     q = world.rules.parameter[0]
     b = (1.0 + DISCOUNT) ** (-1.0 / 365.0)
@@ -225,11 +233,11 @@ def analytic(world: World, keep: dict[str, float]) -> dict[str, dict[str, float]
     return {
         "annoyance": {
             "at stake": -float(q["wallet_annoyance"]) * follows * lasts("annoyance"),
-            "exit": -float(q["closure_annoyance"]) * lasts("annoyance"),
+            "exit": -float(q["closure_annoyance"]) * lasts("annoyance") * lasting_days,
         },
         "satisfaction": {
             "at stake": float(q["wallet_satisfaction"]) * follows * lasts("satisfaction"),
-            "exit": float(q["closure_satisfaction"]) * lasts("satisfaction"),
+            "exit": float(q["closure_satisfaction"]) * lasts("satisfaction") * lasting_days,
         },
     }
 

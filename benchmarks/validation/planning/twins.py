@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from cardarena.agents.arms import STOCKS
-from cardarena.agents.planning import LASTING_DAYS, LadderPolicy
+from cardarena.agents.planning import LadderPolicy
 from cardarena.benchmarks.run_tables import MFEN_PER_CNY, PPM, discount_ppm
 from cardarena.benchmarks.validation.planning.worlds import (
     DISCOUNT,
@@ -71,6 +71,7 @@ def read_world(
     fork_days: Sequence[int],
     *,
     look_ahead: int,
+    lasting_days: float,
     is_placebo: bool = False,
 ) -> dict[str, Floats]:
     """Play a policy through a world and take twin readings on the fork days.
@@ -80,6 +81,7 @@ def read_world(
         policy: plays, and goes on in the twins.
         fork_days: days after whose midnight twins are made, ascending.
         look_ahead: days that the twins live.
+        lasting_days: for how long what is lost for good is missed.
         is_placebo: whether stocks are drawn anew every midnight.
 
     Returns:
@@ -91,12 +93,18 @@ def read_world(
     for number, day in enumerate(fork_days):
         run.play(policy, day - done, reset=done == 0)
         done = day
-        parts.append(_read(run, world, policy, number, look_ahead, is_placebo))
+        parts.append(_read(run, world, policy, number, look_ahead, lasting_days, is_placebo))
     return {name: np.concatenate([part[name] for part in parts]) for name in STOCKS}
 
 
 def _read(
-    run: World, first: World, policy: LadderPolicy, number: int, look_ahead: int, is_placebo: bool
+    run: World,
+    first: World,
+    policy: LadderPolicy,
+    number: int,
+    look_ahead: int,
+    lasting_days: float,
+    is_placebo: bool,
 ) -> dict[str, Floats]:
     key = independent_key(run.seed, run.day, number)
     luck = np.random.Generator(np.random.Philox(key))
@@ -112,21 +120,21 @@ def _read(
     # From here on both live with a luck of their own, which is nobody else's.
     base, base_hazard = _future(plain, policy, key, look_ahead, is_placebo, rest)
     pushed, pushed_hazard = _future(twin, policy, key, look_ahead, is_placebo, rest)
-    worth = np.maximum(base, 0.0) / look_ahead * LASTING_DAYS
+    worth = np.maximum(base, 0.0) / look_ahead * lasting_days
     moved = pushed - base - (pushed_hazard - base_hazard) * worth
-    seen = _seen_share(run, look_ahead)
+    seen = _seen_share(run, look_ahead, lasting_days)
     asked = ok & (run.state.people["alive"] == 1)
     return {name: moved[asked & (stock == s)] / PUSH[name] / seen[s] for s, name in enumerate(STOCKS)}
 
 
-def _seen_share(world: World, days: int) -> Floats:
+def _seen_share(world: World, days: int, lasting_days: float) -> Floats:
     """Return which share of each stock's whole effect falls into the look-ahead, shape (stocks,).
 
     A stock that decays by `keep` a night has left 1 - keep^days of its effect; what is lost for good is lost until the end.
     """
     keep = kept_over_night(world)
     share = {name: 1.0 - keep[name] ** days for name in STOCKS}
-    share |= {"permission": days / LASTING_DAYS, "account": days / LASTING_DAYS, "need": 1.0}
+    share |= {"permission": days / lasting_days, "account": days / lasting_days, "need": 1.0}
     return np.array([share[name] for name in STOCKS])
 
 

@@ -97,9 +97,12 @@ def read_paths(settings: Settings, scratch: Path) -> Answer:
         _policy(settings, scratch),
         settings["fork_days"],
         look_ahead=settings["look_ahead"],
+        lasting_days=settings["lasting_days"],
         is_placebo=variant.is_placebo,
     )
-    known = {} if variant.is_placebo else paths.analytic(world, kept_over_night(world))
+    known = (
+        {} if variant.is_placebo else paths.analytic(world, kept_over_night(world), settings["lasting_days"])
+    )
     name = _write(scratch, f"readings-{digest(settings)}.pickle", readings)
     return {"file": name, "known": known}
 
@@ -117,6 +120,7 @@ def read_twins(settings: Settings, scratch: Path) -> Answer:
         _policy(settings, scratch),
         settings["fork_days"],
         look_ahead=settings["look_ahead"],
+        lasting_days=settings["lasting_days"],
         is_placebo=VARIANTS[settings["variant"]].is_placebo,
     )
     out = {}

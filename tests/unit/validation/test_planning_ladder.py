@@ -122,24 +122,35 @@ def test_a_candidate_parameter_set_lies_beneath_a_variant() -> None:
 
 def test_twins_live_the_same_life_where_nothing_was_pushed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(twins, "_push", lambda twin, stock, channels, luck: np.ones(twin.n, dtype=bool))
-    readings = twins.read_world(small_world(200, seed=9), LadderPolicy(rule=PRICE), (3,), look_ahead=5)
+    readings = twins.read_world(
+        small_world(200, seed=9), LadderPolicy(rule=PRICE), (3,), look_ahead=5, lasting_days=100
+    )
     assert sum(len(price) for price in readings.values()) > 150
     assert all(np.all(price == 0.0) for price in readings.values())
 
 
 def test_in_the_placebo_a_push_is_gone_by_the_morning() -> None:
     readings = twins.read_world(
-        small_world(300, seed=9), LadderPolicy(rule=PRICE), (3,), look_ahead=5, is_placebo=True
+        small_world(300, seed=9),
+        LadderPolicy(rule=PRICE),
+        (3,),
+        look_ahead=5,
+        lasting_days=100,
+        is_placebo=True,
     )
     for name in ("load", "annoyance", "blindness", "wear", "awareness", "satisfaction", "permission"):
         assert np.all(readings[name] == 0.0), name
-    stays = twins.read_world(small_world(300, seed=9), LadderPolicy(rule=PRICE), (3,), look_ahead=5)
+    stays = twins.read_world(
+        small_world(300, seed=9), LadderPolicy(rule=PRICE), (3,), look_ahead=5, lasting_days=100
+    )
     assert np.any(stays["annoyance"] != 0.0)
     assert np.any(stays["satisfaction"] != 0.0)
 
 
 def test_a_lost_account_is_worth_its_margin() -> None:
-    readings = twins.read_world(small_world(300, seed=9), LadderPolicy(rule=PRICE), (3,), look_ahead=10)
+    readings = twins.read_world(
+        small_world(300, seed=9), LadderPolicy(rule=PRICE), (3,), look_ahead=10, lasting_days=100
+    )
     lost = readings["account"]
     assert lost.size > 0
     assert np.all(lost <= 0.0)
@@ -153,7 +164,7 @@ def test_readings_do_not_know_the_luck_of_the_run(read: Any) -> None:
     for key in (world.state.seed, 4242):
         # The same people on the same day, and another future altogether.
         world.state.seed = key
-        readings = read(world, LadderPolicy(rule=PRICE), (0,), look_ahead=6)
+        readings = read(world, LadderPolicy(rule=PRICE), (0,), look_ahead=6, lasting_days=100)
         prices = {name: getattr(part, "price", part) for name, part in readings.items()}
         found.append({name: np.sort(np.asarray(price)) for name, price in prices.items()})
     for name, price in found[0].items():
@@ -170,8 +181,8 @@ def test_what_the_model_knows_of_satisfaction_is_what_twins_find() -> None:
     # Nobody is contacted, so that only the wallet and the hazard of closing answer.
     world = small_world(500, seed=12)
     nobody = LadderPolicy(rule=Rule(price=1e9))
-    by_twins = twins.read_world(world, nobody, (5,), look_ahead=150)["satisfaction"]
-    read = paths.read_world(world, nobody, (5,), look_ahead=150)["satisfaction"]
+    by_twins = twins.read_world(world, nobody, (5,), look_ahead=150, lasting_days=100)["satisfaction"]
+    read = paths.read_world(world, nobody, (5,), look_ahead=150, lasting_days=100)["satisfaction"]
     assert np.all(read.price == 0.0)
     error = by_twins.std(ddof=1) / np.sqrt(by_twins.size)
     assert abs(by_twins.mean() - read.known.mean()) < 4.0 * error + 0.1 * abs(read.known.mean())
