@@ -104,7 +104,7 @@ def _change(person, account, rules, offer, channel, depth, day, minute, value_mf
     relevant = relevance(person, offer)
     # Overload is felt with this contact's own load on top, as at delivery.
     person.load[channel.channel] += channel.load
-    annoyed = annoyance_added(person, account, offer, channel, q, depth)
+    annoyed = annoyance_added(person, account, channel, q, depth, relevant)
     person.load[channel.channel] -= channel.load
     felt = (noticed + (arrives - noticed) * q.annoyance_unnoticed) * annoyed
     out[LOAD] = q.load_keep * arrives * channel.load
@@ -116,7 +116,11 @@ def _change(person, account, rules, offer, channel, depth, day, minute, value_mf
     )
     out[WEAR] = q.wear_keep * noticed
     out[AWARENESS] = q.awareness_keep * noticed * q.awareness_gain * (1.0 - person.awareness[k])
-    gain = noticed * (q.satisfaction_relevant * relevant + offer.satisfaction_gain)
+    # To be heard from pleases by 1 - n / ideal. Another contact raises n for all that come while it is remembered, which are
+    # about as many as came lately: as with any quadratic, the margin falls twice as fast as the mean.
+    ideal = q.ideal_contacts * person.liking[channel.channel] * person.tolerance
+    pleased = q.gratitude * max(-2.0, 1.0 - 2.0 * account.contacts_28d / ideal)
+    gain = noticed * (q.satisfaction_relevant * relevant + offer.satisfaction_gain + pleased)
     swing = min(gain, 1.0 - person.satisfaction) - q.satisfaction_annoyed * felt
     out[SATISFACTION] = (1.0 - q.satisfaction_return) * swing
     out[PERMISSION] = arrives * opt_out_probability(person, channel, q, relevant)
