@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cardarena.agents.arms import NEED, best_arm
+from cardarena.agents.arms import NEED, Arms, best_arm
 from cardarena.agents.beliefs import (
     Belief,
     BeliefPolicy,
@@ -218,30 +218,43 @@ class _ShapeWatch(LadderPolicy):
             self._ask(view)
 
     def _ask(self, view: View) -> None:
-        """Add the mean threshold of today's people under each load and each annoyance."""
+        """Add the mean threshold of the same people under each load and each annoyance."""
         self.asked += 1
+        arms, outlook = self.look(view.truth, view.day, view)
+        assert outlook is not None
+        # Who would be worth a thought as things are; the question must not change who is asked.
+        who = np.flatnonzero(outlook.chance > 1.0)
+        channels = self.generator.channels
         for at, load in enumerate(LOAD_GRID):
             people = view.truth.people
-            share = load * people["tolerance"] / len(self.generator.channels)
+            share = load * people["tolerance"] / len(channels)
             people["load"] = 0.0
-            people["load"][:, self.generator.channels] = share[:, None]
-            self.by_load[at] += self._threshold(view, people)
+            people["load"][:, channels] = share[:, None]
+            self.by_load[at] += self._threshold(view, people, arms, who)
         for at, annoyance in enumerate(ANNOYANCE_GRID):
             people = view.truth.people
             people["annoyance"] = annoyance
-            self.by_annoyance[at] += self._threshold(view, people)
+            self.by_annoyance[at] += self._threshold(view, people, arms, who)
 
-    def _threshold(self, view: View, people: np.ndarray) -> float:
-        """Return the least one-step value, CNY, at which such people would be contacted with their best candidate."""
+    def _threshold(self, view: View, people: np.ndarray, as_is: Arms, who: np.ndarray) -> float:
+        """Return the least one-step value, CNY, at which these people would be contacted, over the same contacts.
+
+        A contact whose category is no longer among a person's candidates is left out.
+        """
         arms = self.generator.arms(view.truth, view.day, view=view, taken=self.waiting, people=people)
         outlook = self.lookout.outlook(view.truth, arms, view.day, people)
         future = futures(self.rule, arms, outlook, self.generator.category)
-        index = arms.value + self.rule.weight * future.sum(axis=2)
-        arm, best = best_arm(index)
-        rows = np.flatnonzero(np.isfinite(best) & (outlook.chance > 1.0))
         # What ends the need is part of what the contact achieves, and no cost of load or annoyance.
-        lasting = future[rows, arm[rows]].sum(axis=1) - future[rows, arm[rows], NEED]
-        return float(self.rule.price - self.rule.weight * lasting.mean()) if rows.size else 0.0
+        lasting = future.sum(axis=2) - future[:, :, NEED]
+        best, _ = best_arm(as_is.value)
+        rows = np.arange(len(best))
+        offer, channel = as_is.offer[rows, best], as_is.channel[rows, best]
+        same = (arms.offer == offer[:, None]) & (arms.channel == channel[:, None]) & np.isfinite(arms.value)
+        asked = who[same[who].any(axis=1)]
+        if not asked.size:
+            return 0.0
+        cost = lasting[asked, same[asked].argmax(axis=1)]
+        return float(self.rule.price - self.rule.weight * cost.mean())
 
 
 def shape(settings: Settings, scratch: Path) -> Answer:
