@@ -55,7 +55,9 @@ def calibrate(
     ] = None,
     world: Annotated[
         str | None,
-        typer.Option("--world", metavar="NAME|FILE", help="Begin with this world. [default: shipped parameters]"),
+        typer.Option(
+            "--world", metavar="NAME|FILE", help="Begin with this world. [default: shipped parameters]"
+        ),
     ] = None,
     only: Annotated[
         list[str] | None,
@@ -162,7 +164,9 @@ def calibrate(
         ) from None
     about = {"source_digest": source} if outcome is None else about_fit(outcome)
     overrides = base if outcome is None else outcome.overrides
-    document = world_document(name, title or name.replace("_", " ").capitalize(), split.value, overrides, about)
+    document = world_document(
+        name, title or name.replace("_", " ").capitalize(), split.value, overrides, about
+    )
     paths = [write_world(out, document), *(write_record(outcome, out) if outcome else [])]
     _say(outcome, met, paths, as_json)
 

@@ -47,7 +47,7 @@ def _plain(value: Any) -> Any:
 class Jobs:
     """A desk for work that can be interrupted: asked for the same answers again, it goes on where it stopped.
 
-    Args of the constructor:
+    Attributes:
         folder: where answers are kept; made if it is missing.
         functions: the kinds of work by name; each takes settings and the scratch folder, and returns plain data. They must
             be module-level functions, since workers import them.

@@ -89,7 +89,9 @@ _ALL: Final = (
         _parameters({"wear_exponent": 0.0, "blindness_gain": 0.0, "blindness_relief": 0.0}),
     ),
     Variant("no_annoyance", "no annoyance", _parameters(_QUIET)),
-    Variant("no_reactance", "no pleasure in few contacts, none lost by many", _parameters({"gratitude": 0.0})),
+    Variant(
+        "no_reactance", "no pleasure in few contacts, none lost by many", _parameters({"gratitude": 0.0})
+    ),
     Variant("no_exits", "no opt-outs, no closures by contact", {**_NO_EXITS, **_parameters(_NO_CLOSURE)}),
     Variant(
         "no_timing",
