@@ -35,7 +35,7 @@ def value_text(finding: Finding) -> str:
 
     Example:
         >>> value_text(Finding("A2", "men", 60.108, 0.1353))
-        '60.1 ± 0.135'
+        '60.1 ± 0.14'
     """
     if not math.isfinite(finding.standard_error):
         return number(finding.value)

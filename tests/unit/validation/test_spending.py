@@ -45,12 +45,12 @@ def test_a_purchase_is_owed_until_its_statement_is_due() -> None:
 
 def test_arrears_pile_up_to_the_limit() -> None:
     accounts, people = np.zeros(3, dtype=ACCOUNT), new_people(3)
-    accounts["spend_28d_fen"], accounts["limit_fen"] = 2800.0, (1_000_000, 5_000, 100)
+    accounts["spend_28d_fen"], accounts["limit_fen"] = 2800.0, (1_000_000, 6_000, 100)
     people["stress_days"] = 200
     usual = 100.0 * owed_days()
     assert balance_fen(accounts, people) == pytest.approx([usual] * 3)  # stressed, and still paying
     accounts["overdue"] = 1
-    assert balance_fen(accounts, people) == pytest.approx([usual + 20_000.0, 5_000.0, usual])
+    assert balance_fen(accounts, people) == pytest.approx([usual + 20_000.0, 6_000.0, usual])
 
 
 def test_even_spending_gives_each_month_its_days(year: ObservedYear) -> None:
