@@ -4,24 +4,22 @@ The log holds only our card, and the day's own counters reset at midnight. So a 
 that stops a minute before midnight and looks; a window cut in two gives the same world.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import simpy
 
 from cardarena.agents.registry import make_policy
+from cardarena.benchmarks.validation.evening import Evening
 from cardarena.benchmarks.validation.lab import YEAR, Lab
 from cardarena.simulator.names import COMPLAINT_KINDS, CONSENT_CHANGES, N_CONTEXTS, RESPONSES, Kind
-from cardarena.simulator.rules import Rules
 from cardarena.simulator.state import WorldState
 from cardarena.simulator.world import World
 
 #: A year is cut into so many parts of about equal length; a part stands for a month.
 MONTHS: Final = 12
 MONTH_DAYS: Final = YEAR / MONTHS
-_EVENING: Final = 1439
 _BOUGHT: Final = [RESPONSES.index("purchased"), RESPONSES.index("organic_purchase")]
 
 
@@ -76,43 +74,6 @@ class ObservedYear:
         days = self.open_days.sum(axis=1).astype(np.float64)
         days[days < MONTH_DAYS] = np.nan
         return self.all_fen.sum(axis=1) * 0.01 / days * MONTH_DAYS
-
-
-class Evening:
-    """A scheduler that stops before midnight and shows the state, then lets the day end."""
-
-    def __init__(self, scheduler: Any, look: Callable[[WorldState], None]) -> None:
-        """Stand before `scheduler`; `look` gets the state of every evening and may not change it."""
-        self._scheduler, self._look = scheduler, look
-
-    def window(
-        self,
-        clock: simpy.Environment,
-        state: WorldState,
-        rules: Rules,
-        today: np.ndarray,
-        start: int,
-        end: int,
-    ) -> simpy.Event:
-        """Advance everybody to minute `end`; see `schedulers.Scheduler`."""
-        if end <= _EVENING:
-            event: simpy.Event = self._scheduler.window(clock, state, rules, today, start, end)
-            return event
-        return clock.process(self._cut(clock, state, rules, today, start, end))
-
-    def _cut(
-        self,
-        clock: simpy.Environment,
-        state: WorldState,
-        rules: Rules,
-        today: np.ndarray,
-        start: int,
-        end: int,
-    ) -> Generator[simpy.Event, Any, list[np.ndarray]]:
-        rows = yield self._scheduler.window(clock, state, rules, today, start, _EVENING)
-        self._look(state)
-        rest = yield self._scheduler.window(clock, state, rules, today, _EVENING, end)
-        return [*rows, *rest]
 
 
 class _Books:

@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import simpy
 
 from cardarena.agents.registry import make_policy
 from cardarena.benchmarks.run_tables import MFEN_PER_CNY, PPM, discount_ppm
+from cardarena.benchmarks.validation.evening import Evening
 from cardarena.benchmarks.validation.planning.variants import Variant
 from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.behaviour.census import STATE_MEASURES
 from cardarena.simulator.behaviour.parameters import PARAMETERS, parameter_names
 from cardarena.simulator.contracts import Policy
 from cardarena.simulator.names import Kind, Status
-from cardarena.simulator.rules import Rules
 from cardarena.simulator.scenario import Scenario, load_scenario
-from cardarena.simulator.schedulers import Scheduler
 from cardarena.simulator.state import WorldState
 from cardarena.simulator.world import World
 
@@ -59,48 +57,6 @@ def under_variant(world: World, variant: Variant, overrides: Mapping[str, Any]) 
         state.people["live_offer"] = -1
         state.pending = state.pending[:0]
     return World(scenario, world.seed, world.traits, state)
-
-
-class Nights:
-    """A scheduler with something done at the end of each day, in place of the one it wraps.
-
-    Args of the constructor:
-        inner: the scheduler that runs the people.
-        meter: called with the state before midnight clears the day's expectations.
-        after: called with the state after midnight.
-    """
-
-    def __init__(
-        self,
-        inner: Scheduler,
-        meter: Callable[[WorldState], None] | None = None,
-        after: Callable[[WorldState], None] | None = None,
-    ) -> None:
-        self._inner, self._meter, self._after = inner, meter, after
-
-    def window(
-        self,
-        clock: simpy.Environment,
-        state: WorldState,
-        rules: Rules,
-        today: np.ndarray,
-        start: int,
-        end: int,
-    ) -> simpy.Event:
-        """Advance everybody to minute `end`; see `schedulers.Scheduler`."""
-        if end < 1440:
-            return self._inner.window(clock, state, rules, today, start, end)
-        rows: list[np.ndarray] = []
-        if self._meter is not None:
-            # Midnight clears the day's expectation, so the day is read one minute before; nothing but a default happens then,
-            # and that is expected at midnight.
-            rows.extend(self._inner.window(clock, state, rules, today, start, 1439).value or ())
-            self._meter(state)
-            start = 1439
-        rows.extend(self._inner.window(clock, state, rules, today, start, 1440).value or ())
-        if self._after is not None:
-            self._after(state)
-        return clock.timeout(1, value=rows)
 
 
 def deal_stocks(state: WorldState, at_rest: WorldState, could_reach: np.ndarray) -> None:
@@ -179,7 +135,7 @@ def hooked(
 
         after = deal
     if after is not None or meter is not None:
-        world.scheduler = Nights(world.scheduler, meter, after)
+        world.scheduler = Evening(world.scheduler, meter, after)
     return world
 
 
