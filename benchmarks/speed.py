@@ -343,11 +343,12 @@ class _PeakMemory:
         self._thread.join()
 
     def _watch(self) -> None:
-        import psutil
-
-        process = psutil.Process()
-        while not self._over.wait(0.02):
-            self._bytes = max(self._bytes, process.memory_info().rss)
+        # Looks before the first wait and after the last, so that the shortest run is seen too.
+        over = False
+        while not over:
+            self._bytes = max(self._bytes, _resident_bytes())
+            over = self._over.wait(0.02)
+        self._bytes = max(self._bytes, _resident_bytes())
 
 
 def _start_up(repeats: int, tell: Callable[[str], object]) -> dict[str, Any]:
