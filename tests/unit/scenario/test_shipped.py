@@ -31,12 +31,13 @@ def test_names() -> None:
         "cold_start",
         "collisions",
         "fatigued_base",
+        "full_year",
         "mass_market",
         "privacy_tightening",
         "rival_campaign",
         "tight_budget",
     }
-    assert set(NAMES) - set(main_scenario_names()) == {"collisions", "mass_market"}
+    assert set(NAMES) - set(main_scenario_names()) == {"collisions", "full_year", "mass_market"}
 
 
 @pytest.mark.parametrize("name", NAMES)
