@@ -32,7 +32,7 @@ arena: $(VENV)/.core ## a quick arena: three scenarios, every policy, three seed
 standard: $(VENV)/.core ## the published arena: every main scenario, every policy, eight seeds
 	$(BIN)/cardarena arena --seeds 8 --cardholders 5000 --days 90 --workers $(WORKERS) --out results/standard
 
-test: $(VENV)/.dev ## the whole test suite, doctests included
+test: $(VENV)/.dev $(VENV)/.rl ## the whole test suite, doctests included
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 check: lint format-check types imports spelling docs test ## what CI runs
@@ -59,8 +59,11 @@ format: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-rl: $(VENV)/.core ## add the rl extra: PyTorch, Stable-Baselines3, sb3-contrib
+rl: $(VENV)/.rl ## add the rl extra: PyTorch, Stable-Baselines3, sb3-contrib
+
+$(VENV)/.rl: $(VENV)/.core
 	$(PIP) --no-build-isolation --editable '.[rl]'
+	@touch $@
 
 clean: ## remove the environment, caches and scratch output; published results stay
 	rm -rf $(VENV) out build dist docs/_build docs/reference
