@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.agents.registry import make_policy
-from cardarena.benchmarks.validation.drawing import INK, curve_with_band, draw_panels, legend
+from cardarena.benchmarks.validation.drawing import INK, curve_with_band, draw, draw_panels, legend
 from cardarena.benchmarks.validation.expected import expect
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import APP_PUSH, SMS, AfterVisit, Campaign
@@ -275,12 +275,11 @@ def moment(lab: Lab) -> Shape:
                 unit="share",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_moment",
             "A triggered push beats a batch one, and the edge fades within hours",
             "The same offer to the same kind of people; only the minute differs.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from cardarena.benchmarks.validation.drawing import GREY, curve_with_band, draw_panels
+from cardarena.benchmarks.validation.drawing import GREY, curve_with_band, draw, draw_panels
 from cardarena.benchmarks.validation.expected import expect
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Steady
@@ -168,11 +168,10 @@ def growth(lab: Lab) -> Shape:
                 note="Expected notice of one more text message, of the same people in both worlds.",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_growth",
             "The effect of a lasting change of volume grows over months",
             "Expected notice of one more text message after the cut, against the twin in which volume stays high.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from numba import njit
 
 from cardarena.agents.registry import make_policy
-from cardarena.benchmarks.validation.drawing import INK, WORLD, curve_with_band, draw_panels, legend
+from cardarena.benchmarks.validation.drawing import INK, WORLD, curve_with_band, draw, draw_panels, legend
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Campaign
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding, mean_curve
@@ -184,12 +184,11 @@ def inactive(lab: Lab) -> Shape:
                 note="Expected closures by choice; those that a message wakes come on top.",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_inactive",
             "An inactive card is likelier to be closed",
             "Hazard of closing by choice, by days since the card was last used, half a year under the status quo.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )
 
@@ -238,13 +237,12 @@ def word_of_mouth(lab: Lab) -> Shape:
                 note="People who are not connected share nothing: exactly nought.",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_word_of_mouth",
             "Displeasure spreads to the neighbours of those who are pestered",
             "Satisfaction of the contacted, and of people left alone with a contacted neighbour, each less that of the same "
             "people in the silent twin.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.agents.registry import make_policy
-from cardarena.benchmarks.validation.drawing import GREY, INK, curve_with_band, draw_panels, legend
+from cardarena.benchmarks.validation.drawing import GREY, INK, curve_with_band, draw, draw_panels, legend
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Campaign
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding, mean_curve
@@ -183,13 +183,12 @@ def pull_forward(lab: Lab) -> Shape:
                 note="Later purchases of the twins less those of the buyers themselves.",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_pull_forward",
             "Part of what a campaign sells now would have been sold later",
             "Purchases in the offer's category after one that the campaign made: the uncontacted twins still buy, "
             "the buyers' need is met.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )
 
@@ -258,11 +257,10 @@ def wallet(lab: Lab) -> Shape:
                 note="Spending moves between cards; total demand stays.",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_wallet",
             "Wallet share follows satisfaction with a lag of weeks",
             "The world in which everybody is more satisfied from day nought, less its twin.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )

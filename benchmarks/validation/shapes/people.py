@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 
-from cardarena.benchmarks.validation.drawing import GREY, curve_with_band, draw_panels, legend
+from cardarena.benchmarks.validation.drawing import GREY, curve_with_band, draw, legend
 from cardarena.benchmarks.validation.expected import expect
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Campaign
@@ -115,13 +115,12 @@ def personalisation(lab: Lab) -> Shape:
                 unit="trust",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_personalisation",
             "Personalisation helps who wants and allows it, and backfires beyond a person's limit",
             "Expected clicks of an individual-depth message against a generic one, by how far the person's privacy limit lies "
             "above or below that depth.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )
 

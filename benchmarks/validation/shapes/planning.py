@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from cardarena.agents.registry import make_policy
 from cardarena.benchmarks.report.canvas import colour_of
-from cardarena.benchmarks.validation.drawing import GREY, INK, draw_panels
+from cardarena.benchmarks.validation.drawing import GREY, INK, draw
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding, mean_curve
 from cardarena.benchmarks.validation.shapes.worlds import gathered, played
@@ -59,11 +59,10 @@ def greedy_loses(lab: Lab) -> Shape:
                 note="A first look; the planning section climbs the whole ladder.",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_greedy",
             "Who goes for the next conversion loses to who looks further",
             "Expected incremental net value of a quarter under each policy and half a year under the caretaker.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.agents.registry import make_policy
-from cardarena.benchmarks.validation.drawing import GREY, draw_panels, legend
+from cardarena.benchmarks.validation.drawing import GREY, draw, legend
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Campaign
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding
@@ -153,12 +153,11 @@ def four_types(lab: Lab) -> Shape:
                 note="More than the 14 messages cost. Complaints and permissions by their logged expectations.",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_four_types",
             "Some would have bought anyway, some only because contacted, some never; some are driven away",
             "Each point is a person who lived 48 lives with and 48 without a campaign of 14 text messages; red: the "
             "campaign destroys value with this person.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )

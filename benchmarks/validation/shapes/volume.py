@@ -8,7 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.agents.registry import make_policy
-from cardarena.benchmarks.validation.drawing import GREY, INK, WORLD, curve_with_band, draw_panels, legend
+from cardarena.benchmarks.validation.drawing import (
+    GREY,
+    INK,
+    WORLD,
+    curve_with_band,
+    draw,
+    draw_panels,
+    legend,
+)
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Campaign, Steady
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding, log_scales, mean_curve
@@ -117,12 +125,11 @@ def complaints(lab: Lab) -> Shape:
                 note="Logged expectations: ten thousand people file too few complaints to count.",
             ),
         ),
-        draw_panels(
+        draw(
             "shape_complaints",
             "Complaints grow faster than contact volume",
             "Both axes logarithmic; the dashed line is what the same complaint rate at every volume would give.",
-            [plot],
-            size=(6.0, 3.6),
+            plot,
         ),
     )
 
