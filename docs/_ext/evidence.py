@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from math import isnan
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from registries import code, number, page, table, text
+from registries import code, number, page, table, text, write_made
 from sphinx.application import Sphinx
 
 if TYPE_CHECKING:
@@ -32,12 +31,7 @@ def fragment(function: Callable[[], list[str]]) -> Callable[[], list[str]]:
 
 def write_fragments(app: Sphinx) -> None:
     """Write every fragment that differs from what is on disk."""
-    folder = Path(app.srcdir) / "reference"
-    folder.mkdir(exist_ok=True)
-    for name, lines in FRAGMENTS.items():
-        path, content = folder / f"{name}.inc", "\n".join(lines()) + "\n"
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            path.write_text(content, encoding="utf-8")
+    write_made(app, FRAGMENTS, ".inc")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -5,7 +5,7 @@ of the modules, and are not kept in the repository.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,12 +22,17 @@ def page(function: Callable[[], list[str]]) -> Callable[[], list[str]]:
 
 def write_pages(app: Sphinx) -> None:
     """Write every page that differs from what is on disk."""
+    write_made(app, PAGES, ".md")
+
+
+def write_made(app: Sphinx, made: Mapping[str, Callable[[], list[str]]], suffix: str) -> None:
+    """Write to `reference/` each text that differs from what is on disk, under its name and `suffix`."""
     folder = Path(app.srcdir) / "reference"
     folder.mkdir(exist_ok=True)
-    for name, lines in PAGES.items():
-        path, text = folder / f"{name}.md", "\n".join(lines()) + "\n"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+    for name, lines in made.items():
+        path, content = folder / f"{name}{suffix}", "\n".join(lines()) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            path.write_text(content, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
