@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from cardarena.benchmarks.arena.state import area_of
@@ -72,25 +72,32 @@ def write_report(folder: Path) -> Path:
     standings = Standings(arena)
     with settings():
         figures = {slot: list(_drawn(arena, slot, draw)) for slot, draw in _figures(standings)}
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    template = template_of(
+        TEMPLATES / "report.html",
+        number=wording.number,
+        share=wording.share,
+        formula=html_of,
+        unbroken=wording.unbroken,
     )
-    environment.filters |= {
-        "number": wording.number,
-        "share": wording.share,
-        "formula": html_of,
-        "unbroken": wording.unbroken,
-    }
-    page = environment.get_template("report.html").render(
+    page = template.render(
         **_content(arena, standings),
         figures=figures,
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
     )
     return write_text(arena.path / "report.html", page)
+
+
+def template_of(path: Path, **filters: Callable[..., Any]) -> Template:
+    """Return the template in a file, with `filters` by their names; a value it names must be there, and is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(path.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= filters
+    return environment.get_template(path.name)
 
 
 def _figures(standings: Standings) -> Iterator[tuple[str, Callable[[], list[tuple[str, Drawing | None]]]]]:

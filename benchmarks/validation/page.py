@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cardarena.benchmarks.provenance import code_digest, package_version
 from cardarena.benchmarks.report.canvas import inline_svg
 from cardarena.benchmarks.report.page import TEMPLATES as REPORT_TEMPLATES
+from cardarena.benchmarks.report.page import template_of
 from cardarena.benchmarks.storage import write_text
 from cardarena.benchmarks.validation.drawing import HALF
 from cardarena.benchmarks.validation.findings import MISSES, Finding, Picture, Section, Verdict, judge
@@ -35,18 +35,10 @@ def write_page(sections: Sequence[Section], settings: Mapping[str, Any], out: Pa
     Raises:
         CardArenaError: two pictures of a section share a name, or one has a name that cannot stand in a page.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"cell": cell_text}
     findings = [finding for section in sections for finding in section.findings]
     verdict = judge(findings)
     styles = (REPORT_TEMPLATES / "report.css", TEMPLATES / "validation.css")
-    page = environment.get_template("validation.html").render(
+    page = template_of(TEMPLATES / "validation.html", cell=cell_text).render(
         headline=headline(verdict),
         verdicts=_verdicts(verdict, findings),
         is_passed=verdict.is_passed,
