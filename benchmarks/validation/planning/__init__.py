@@ -20,10 +20,11 @@ interrupted experiment goes on where it stopped.
 from pathlib import Path
 from typing import Final
 
+from cardarena.benchmarks.provenance import available_cores
 from cardarena.benchmarks.storage import write_json
 from cardarena.benchmarks.validation.findings import Section, Tell
 from cardarena.benchmarks.validation.lab import Lab
-from cardarena.benchmarks.validation.planning.jobs import Jobs, available_workers
+from cardarena.benchmarks.validation.planning.jobs import Jobs
 from cardarena.benchmarks.validation.planning.ladder import Results, Sizes, climb
 from cardarena.benchmarks.validation.planning.page import section
 from cardarena.benchmarks.validation.planning.work import KINDS
@@ -52,7 +53,7 @@ def sizes_of(lab: Lab) -> Sizes:
 
 def measure(sizes: Sizes, tell: Tell, *, folder: Path = FOLDER, workers: int | None = None) -> Results:
     """Play the experiment, going on where an interrupted one stopped."""
-    jobs = Jobs(folder, KINDS, workers=available_workers() if workers is None else workers, tell=tell)
+    jobs = Jobs(folder, KINDS, workers=available_cores() if workers is None else workers, tell=tell)
     results = climb(sizes, jobs, tell)
     # What a user may play in an arena: see `agents.planning.read_rule`.
     write_json(folder / "planner.json", results.rungs["planner"].rule.to_json())

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -118,11 +117,3 @@ class Jobs:
         }
         for future in as_completed(waiting):
             yield waiting[future], future.result()
-
-
-def available_workers() -> int:
-    """Return one worker a core."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # pragma: no cover - not on Linux
-        return os.cpu_count() or 1
