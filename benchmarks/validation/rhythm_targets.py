@@ -83,12 +83,6 @@ def _push_users_lost(lab: Lab, seed: int) -> np.ndarray:
     return 1.0 - left
 
 
-def disable_curves(lab: Lab) -> dict[str, np.ndarray]:
-    """Return the share of push users lost after 0 to 52 weeks, mean over seeds, by rate; each of shape (53,)."""
-    mean = np.mean([push_users_lost(lab, seed) for seed in lab.seeds], axis=0)
-    return dict(zip(PUSHES, mean, strict=True))
-
-
 @measures("D10")
 def push_disabled(lab: Lab) -> Iterable[Measured]:
     """D10: push users who refused push within twelve months at 1, 3.5 and 8 pushes a week, offers in rotation, no caps."""
@@ -191,12 +185,6 @@ def fall(curve: np.ndarray) -> float:
         return float("nan")
     fit = np.polyfit(RATES, curve, 2)
     return PER_CENT * float(np.polyval(fit, min(3.0 * top, RATES[-1])) - np.polyval(fit, top))
-
-
-def repurchase_curves(lab: Lab, channel: str) -> np.ndarray:
-    """Return mean repurchase over seeds by third of liking (rows: all, least .. best) and rate, shape (4, rates)."""
-    runs = [repurchase(lab, seed, channel) for seed in lab.seeds]
-    return np.mean([[run.curve(third) for third in (None, 0, 1, 2)] for run in runs], axis=0)
 
 
 @measures("D6")

@@ -21,7 +21,6 @@ from cardarena.benchmarks.validation.planning.worlds import N_SEGMENTS, RUN_OUT_
 #: Trials of each rung: five on its grid, two between the best and its neighbours.
 PRICE_GRID: Final = (0.0, 0.5, 2.0, 5.0, 12.0)
 PLAN_GRID: Final = (0.0, 0.3, 1.0, 2.5, 6.0)
-REFINED: Final = 2
 #: A price at which nobody is contacted.
 _NOBODY: Final = 1e9
 
