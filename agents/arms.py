@@ -51,7 +51,6 @@ BEST_BUYS: Final = 2
 STRONGEST: Final = 2
 _IDLE_DAYS: Final = 90
 _TYPICAL_NEED_DAYS: Final = 12
-_MFEN: Final = 1e-5
 
 
 @dataclass

@@ -28,7 +28,6 @@ from cardarena.simulator.names import CHANNELS
 PER_CENT: Final = 100.0
 PUSH: Final = CHANNELS.index("app_push")
 IN_APP: Final = CHANNELS.index("in_app")
-EMAIL: Final = CHANNELS.index("email")
 #: Days in which triggered pushes are collected.
 TRIGGER_DAYS: Final = 14
 
