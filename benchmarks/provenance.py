@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -45,18 +45,26 @@ def dependency_versions() -> dict[str, str]:
 
 def code_digest() -> str:
     """Return a short hash of the sources that a run's values depend on: the world, the policies and the metrics."""
-    parts = [_PACKAGE / "simulator", _PACKAGE / "agents", _PACKAGE / "scenarios"]
-    kept = {".py", ".yaml", ".yml", ".csv", ".json"}
-    files = [
-        path
-        for part in parts
-        for path in sorted(part.resolve().rglob("*"))
-        if path.suffix in kept and "__pycache__" not in path.parts
-    ]
+    files = files_below(("simulator", "agents", "scenarios"), {".py", ".yaml", ".yml", ".csv", ".json"})
     measures = _PACKAGE.joinpath("benchmarks").resolve()
     files += sorted(
         path for name in ("metric*", "facts", "breakdown", "series") for path in measures.glob(name + ".py")
     )
+    return digest_of(files)
+
+
+def files_below(folders: Iterable[str], suffixes: Collection[str]) -> list[Path]:
+    """Return the files of these suffixes in folders of the package, such as `benchmarks/validation`, folder by folder."""
+    return [
+        path
+        for folder in folders
+        for path in sorted((_PACKAGE / folder).resolve().rglob("*"))
+        if path.suffix in suffixes and "__pycache__" not in path.parts
+    ]
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Return a short hash of files in this order: their names, without the folders, and what is in them."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import cardarena
+from cardarena.benchmarks.provenance import digest_of, files_below
 from cardarena.benchmarks.storage import read_sealed, write_sealed
 from cardarena.benchmarks.validation.findings import Tell
 from cardarena.benchmarks.validation.lab import Lab
@@ -51,20 +52,11 @@ Evaluate = Callable[[Settings, Mapping[str, Any]], Moments]
 
 def source_digest() -> str:
     """Return a short hash of everything that the moments depend on: the world, its policies, the measurements."""
-    folders = [_PACKAGE / "simulator", _PACKAGE / "agents", _PACKAGE / "benchmarks" / "validation"]
-    files = [
-        path
-        for folder in folders
-        for path in sorted(folder.resolve().rglob("*"))
-        if path.suffix in {".py", ".yaml", ".csv"} and "__pycache__" not in path.parts
-    ]
+    files = files_below(("simulator", "agents", "benchmarks/validation"), {".py", ".yaml", ".csv"})
     # Bands are read by the fit, not by a measurement: a narrower band needs no new runs.
     files = [path for path in files if path.name != "targets.csv"]
     files += sorted((_PACKAGE / "scenarios").resolve().glob("*.yaml"))
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    return digest_of(files)
 
 
 def measure(settings: Settings, overrides: Mapping[str, Any]) -> Moments:
