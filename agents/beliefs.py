@@ -179,10 +179,7 @@ class BeliefPolicy(LadderPolicy):
             index=best[rows],
             price=np.full(len(rows), price),
         )
-        placed = self._placed[contacts.channel]
-        self.waiting[contacts.cardholder[placed], contacts.channel[placed]] = True
-        self.seen(view, arms, None, contacts)
-        return contacts
+        return self.noted(view, arms, None, contacts)
 
     def believed(self, view: View) -> tuple[Arms, np.ndarray, Floats]:
         """Return candidates with believed values, the person block, and the values by category, shape (n, categories)."""

@@ -319,6 +319,10 @@ class LadderPolicy(BasePolicy):
             value=arms.one_step[rows, chosen],
             price=price[rows],
         )
+        return self.noted(view, arms, outlook, contacts)
+
+    def noted(self, view: View, arms: Arms, outlook: Outlook | None, contacts: Contacts) -> Contacts:
+        """Remember what was placed, let a measurement see the decision, and return its contacts."""
         placed = self._placed[contacts.channel]
         self.waiting[contacts.cardholder[placed], contacts.channel[placed]] = True
         self.seen(view, arms, outlook, contacts)
