@@ -29,7 +29,7 @@ from cardarena.agents.planning import (
 )
 from cardarena.benchmarks.run_tables import MFEN_PER_CNY, PPM, discount_ppm
 from cardarena.benchmarks.validation.planning.twins import independent_key
-from cardarena.benchmarks.validation.planning.worlds import DISCOUNT, hooked, kept_over_night
+from cardarena.benchmarks.validation.planning.worlds import DISCOUNT, at_forks, hooked, kept_over_night
 from cardarena.simulator.behaviour.person import NEED_ON
 from cardarena.simulator.contracts import Contacts, Floats, View
 from cardarena.simulator.oracle import Truth
@@ -130,13 +130,10 @@ def read_world(
         lasting_days: for how long what is lost for good is missed.
         is_placebo: whether stocks are drawn anew every midnight.
     """
-    run = hooked(world.fork(), is_placebo=is_placebo)
-    parts: list[dict[str, Readings]] = []
-    done = 0
-    for number, day in enumerate(fork_days):
-        run.play(policy, day - done, reset=done == 0)
-        done = day
-        parts.append(_read(run, world, policy, number, look_ahead, lasting_days, is_placebo))
+    parts = [
+        _read(run, world, policy, number, look_ahead, lasting_days, is_placebo)
+        for number, run in at_forks(world, policy, fork_days, is_placebo=is_placebo)
+    ]
     return joined(parts)
 
 

@@ -21,6 +21,7 @@ from cardarena.agents.planning import LadderPolicy
 from cardarena.benchmarks.run_tables import MFEN_PER_CNY, PPM, discount_ppm
 from cardarena.benchmarks.validation.planning.worlds import (
     DISCOUNT,
+    at_forks,
     could_reach,
     deal_stocks,
     hooked,
@@ -87,13 +88,10 @@ def read_world(
     Returns:
         By stock: shape (people pushed,), CNY per unit of the stock.
     """
-    run = hooked(world.fork(), is_placebo=is_placebo)
-    parts: list[dict[str, Floats]] = []
-    done = 0
-    for number, day in enumerate(fork_days):
-        run.play(policy, day - done, reset=done == 0)
-        done = day
-        parts.append(_read(run, world, policy, number, look_ahead, lasting_days, is_placebo))
+    parts = [
+        _read(run, world, policy, number, look_ahead, lasting_days, is_placebo)
+        for number, run in at_forks(world, policy, fork_days, is_placebo=is_placebo)
+    ]
     return {name: np.concatenate([part[name] for part in parts]) for name in STOCKS}
 
 

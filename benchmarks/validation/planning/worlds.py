@@ -1,6 +1,6 @@
 """Worlds at rest under a variant, nights with a measurement in them, and incremental net value by horizon."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -137,6 +137,25 @@ def hooked(
     if after is not None or meter is not None:
         world.scheduler = Evening(world.scheduler, meter, after)
     return world
+
+
+def at_forks(
+    world: World, policy: Policy, fork_days: Sequence[int], *, is_placebo: bool = False
+) -> Iterator[tuple[int, World]]:
+    """Play a policy through a copy of a world and yield (number, the copy) on each fork day, for it to be forked.
+
+    Args:
+        world: at day 0; forked, not changed.
+        policy: who decides.
+        fork_days: days after whose midnight the copy is yielded, ascending.
+        is_placebo: whether stocks are dealt anew every midnight.
+    """
+    run = hooked(world.fork(), is_placebo=is_placebo)
+    done = 0
+    for number, day in enumerate(fork_days):
+        run.play(policy, day - done, reset=done == 0)
+        done = day
+        yield number, run
 
 
 @dataclass
