@@ -11,7 +11,7 @@ from cardarena.agents.effects import EffectModel, NeedModel, orthogonal, ridge, 
 from cardarena.agents.learned import LEAST_ROWS, LoggedPolicy
 from cardarena.agents.market import arm_values, arms_allowed, worth_offering
 from cardarena.agents.tables import Table, thinned, view_blocks
-from cardarena.simulator.contracts import Brief, Contacts, View
+from cardarena.simulator.contracts import Brief, Contacts, Floats, Ints, View
 from cardarena.simulator.names import CATEGORIES, N_CATEGORIES
 
 
@@ -19,13 +19,31 @@ class IncrementPolicy(LoggedPolicy):
     """Contacts with the best arm (offer, channel) where what it adds after its cost exceeds a price.
 
     What an arm adds: purchases, more by a stronger channel and a more appealing offer, times the offer's margin; and
-    the change of terms for those who would have bought anyway. A kind of it fits the `EffectModel`.
+    the change of terms for those who would have bought anyway. A kind of it fits the slopes of the `EffectModel`.
     """
 
     def reset(self, brief: Brief, policy_seed: int) -> None:
         """Choose the arms, and fit to the history, if there is one."""
         self._effect: EffectModel | None = None
         super().reset(brief, policy_seed)
+
+    def fit(self, table: Table) -> None:
+        """Fit the need, and then what a contact adds to it."""
+        treated, dose = treatment(table, self.market)
+        effect = EffectModel(NeedModel(table, treated))
+        self.fit_slopes(effect, table, treated, dose)
+        self._effect = effect
+
+    def fit_slopes(self, effect: EffectModel, table: Table, treated: Ints, dose: Floats) -> None:
+        """Give `effect` its slopes.
+
+        Args:
+            effect: changed in place; its need is fitted.
+            table: the history.
+            treated: shape (rows,), category of the contact, -1 without one.
+            dose: shape (rows,), lift of the offer times strength of the channel, 0 without a contact.
+        """
+        raise NotImplementedError
 
     def exploit(self, view: View, free: NDArray[np.bool_]) -> Contacts:
         """Contact with the best arm where it is worth its price."""
@@ -79,11 +97,9 @@ class Uplift(IncrementPolicy):
     )
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 1.0, 2.0, 4.0), 0.1, 0.0)
 
-    def fit(self, table: Table) -> None:
+    def fit_slopes(self, effect: EffectModel, table: Table, treated: Ints, dose: Floats) -> None:
         """Fit the effect to what the predictions of outcome and dose leave over."""
-        treated, dose = treatment(table, self.market)
-        need = NeedModel(table, treated)
-        effect = EffectModel(need)
+        need = effect.need
         anyway = need.predict(table.person, table.category)
         held_out = np.flatnonzero(treated < 0)
         columns, outcomes, weights = [], [], []
@@ -104,7 +120,6 @@ class Uplift(IncrementPolicy):
             x, y, w = np.concatenate(columns), np.concatenate(outcomes), np.concatenate(weights)
             # A penalty in rows means rows with a contact; beside each stand three without.
             effect.slopes = ridge(x, y, w / w.mean(), 4.0 * effect.penalty, effect.prior)
-        self._effect = effect
 
 
 class GreedyPriced(IncrementPolicy):
@@ -124,11 +139,9 @@ class GreedyPriced(IncrementPolicy):
     summary = "Expected incremental value of the next two weeks against one tuned contact price."
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 1.0, 2.0, 4.0), 0.1, 0.0)
 
-    def fit(self, table: Table) -> None:
+    def fit_slopes(self, effect: EffectModel, table: Table, treated: Ints, dose: Floats) -> None:
         """Fit base and increment together, over all stocked categories."""
-        treated, dose = treatment(table, self.market)
-        need = NeedModel(table, treated)
-        effect = EffectModel(need)
+        need = effect.need
         anyway = need.predict(table.person, table.category)
         designs, outcomes, weights = [], [], []
         for k in np.unique(self.market.category):
@@ -143,4 +156,3 @@ class GreedyPriced(IncrementPolicy):
         penalty = np.concatenate([np.full(half, 200.0), effect.penalty / max(share, 1e-6)])
         prior = np.concatenate([np.zeros(half), effect.prior])
         effect.slopes = ridge(x, y, w / w.mean(), penalty, prior)[half:]
-        self._effect = effect
