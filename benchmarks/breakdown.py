@@ -16,10 +16,8 @@ from cardarena.benchmarks.metric_customer import (
     group_levels,
     heads_by_group,
 )
-from cardarena.benchmarks.run_tables import MFEN_PER_CNY, Ints, Run, Table, counts, exact_sums, ratio
+from cardarena.benchmarks.run_tables import MFEN_PER_CNY, PPB, Ints, Run, Table, counts, exact_sums, ratio
 from cardarena.simulator.names import CHANNELS, COMPLAINT_KINDS, N_CHANNELS, RULES
-
-_PPB = 1_000_000_000
 
 #: What each measure is, with its unit.
 MEASURES: dict[str, str] = {
@@ -103,8 +101,8 @@ def _outcomes(mine: RunFacts, column: str, size: int) -> dict[str, np.ndarray]:
         "notice_rate": summed("noticed") / at,
         "click_rate": counts(responses[column][clicked], size) / at,
         "purchase_rate": counts(through[bought], size) / at,
-        "complaints_expected_per_1000": summed("p_complaint_ppb") / (_PPB / 1000) / at,
-        "opt_outs_expected_per_1000": summed("p_opt_out_ppb") / (_PPB / 1000) / at,
+        "complaints_expected_per_1000": summed("p_complaint_ppb") / (PPB / 1000) / at,
+        "opt_outs_expected_per_1000": summed("p_opt_out_ppb") / (PPB / 1000) / at,
         "cost_cny": -exact_sums(code[mine.own_contacts], contacts["value_mfen"][mine.own_contacts], size)
         / MFEN_PER_CNY,
         "redeemed_value_cny": exact_sums(through[bought], responses["value_mfen"][bought], size)

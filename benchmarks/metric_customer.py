@@ -11,6 +11,7 @@ from cardarena.benchmarks.run_tables import (
     DAYS_PER_YEAR,
     MFEN_PER_CNY,
     N_BINS,
+    PPB,
     PPM,
     Bools,
     Floats,
@@ -30,7 +31,6 @@ from cardarena.simulator.names import (
 )
 
 _PER_1000 = "per 1,000 holders/month"
-_PPB = 1_000_000_000
 
 #: Dimensions by which groups of people are compared: field of TRAITS and names of its levels.
 GROUP_DIMENSIONS: Final = {
@@ -133,7 +133,7 @@ def _days_to_close(facts: Facts) -> float:
 
 def _expected(measure: str, facts: Facts) -> float:
     total = int(facts.policy.state(measure)[: facts.policy.days].sum())
-    return ratio(1000 * total / _PPB, facts.policy.holder_months)
+    return ratio(1000 * total / PPB, facts.policy.holder_months)
 
 
 def _changes(change: str, facts: Facts) -> float:

@@ -21,8 +21,9 @@ Table = Mapping[str, np.ndarray]
 
 #: Milli-fen in a yuan.
 MFEN_PER_CNY: Final = 100_000
-#: Discounts are whole millionths.
+#: Discounts are whole millionths, probabilities whole parts of a thousand million.
 PPM: Final = 1_000_000
+PPB: Final = 1_000_000_000
 DAYS_PER_YEAR: Final = 365
 DAYS_PER_MONTH: Final = 30
 #: Bins of a `state_daily` histogram.

@@ -7,6 +7,7 @@ from cardarena.benchmarks.metric_customer import histogram_mean, histogram_quant
 from cardarena.benchmarks.run_tables import (
     BINS_PER_UNIT,
     MFEN_PER_CNY,
+    PPB,
     PPM,
     Floats,
     Ints,
@@ -15,8 +16,6 @@ from cardarena.benchmarks.run_tables import (
     discount_ppm,
 )
 from cardarena.simulator.names import Status
-
-_PPB = 1_000_000_000
 
 #: What each series is, with its unit.
 SERIES: dict[str, str] = {
@@ -71,7 +70,7 @@ def run_series(
         "fatigue_mean": histogram_mean(fatigue, unit),
         "fatigue_p95": histogram_quantile(fatigue, 0.95, unit),
         "contacts_per_head": _divided(arrived, mine.alive),
-        "complaints_expected_cumulative": (complaints * (1000 / _PPB / mine.n0)).astype(np.float64),
+        "complaints_expected_cumulative": (complaints * (1000 / PPB / mine.n0)).astype(np.float64),
         "alive_share": (mine.alive / mine.n0).astype(np.float64),
         "wallet_share": _divided(mine.state("own_spend_fen"), mine.state("all_spend_fen")),
     }
