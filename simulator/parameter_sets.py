@@ -22,7 +22,7 @@ from cardarena.simulator.scenario_model import (
     Split,
     WorldLabel,
 )
-from cardarena.simulator.strict_yaml import Document, Keys, paths, read_document, validated
+from cardarena.simulator.strict_yaml import Document, Keys, is_path, paths, read_document, validated
 
 TRAIN: Final = "train"
 
@@ -73,12 +73,11 @@ def world_path(name_or_path: str | Path) -> Path:
     Raises:
         UnknownNameError: no shipped world of that name.
     """
-    text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith((".yaml", ".yml")) or "/" in text or "\\" in text:
+    if is_path(name_or_path):
         return Path(name_or_path)
-    if text not in world_names():
-        raise UnknownNameError("world", text, world_names())
-    return world_folder() / f"{text}.yaml"
+    if name_or_path not in world_names():
+        raise UnknownNameError("world", str(name_or_path), world_names())
+    return world_folder() / f"{name_or_path}.yaml"
 
 
 def load_world(name_or_path: str | Path) -> ParameterSet:

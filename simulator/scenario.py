@@ -21,6 +21,7 @@ from cardarena.simulator.scenario_model import Scenario, drawn_day
 from cardarena.simulator.strict_yaml import (
     Document,
     Keys,
+    is_path,
     merge,
     overrides_document,
     paths,
@@ -124,12 +125,11 @@ def scenario_digest(scenario: Scenario) -> str:
 
 
 def _locate(name_or_path: str | Path) -> tuple[Path, bool]:
-    text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith((".yaml", ".yml")) or "/" in text or "\\" in text:
+    if is_path(name_or_path):
         return Path(name_or_path), False
-    if text not in scenario_names():
-        raise UnknownNameError("scenario", text, scenario_names())
-    return scenario_folder() / f"{text}.yaml", True
+    if name_or_path not in scenario_names():
+        raise UnknownNameError("scenario", str(name_or_path), scenario_names())
+    return scenario_folder() / f"{name_or_path}.yaml", True
 
 
 def _shown_name(path: Path) -> str:

@@ -93,6 +93,12 @@ def problem(text: str) -> PydanticCustomError:
     return PydanticCustomError("at_key", "{problem}", {"problem": text, "key": ""})
 
 
+def is_path(name_or_path: str | Path) -> bool:
+    """Say whether a file is meant, and not a registry name: a `Path`, or text that ends in `.yaml` or holds a slash."""
+    text = str(name_or_path)
+    return isinstance(name_or_path, Path) or text.endswith((".yaml", ".yml")) or "/" in text or "\\" in text
+
+
 def read_text(path: Path, shown_as: str | None = None) -> str:
     """Return the text of a file of at most `MAX_BYTES`.
 

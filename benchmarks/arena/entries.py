@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cardarena.benchmarks.arena.plan import Entry, Plan, policy_file
 from cardarena.benchmarks.storage import plain
 from cardarena.simulator.errors import UnknownNameError
+from cardarena.simulator.strict_yaml import is_path
 
 if TYPE_CHECKING:
     from cardarena.simulator.scenario import Scenario
@@ -61,14 +62,13 @@ def make_plan(
         days=days,
         scheduler=scheduler,
         curves=curves,
-        world=_resolved(world),
+        world=world if world is None else _found_anywhere(world),
     )
 
 
-def _resolved(world: str | None) -> str | None:
-    """Return a world as its workers find it: a name as it is, a file by its whole path."""
-    is_name = world is None or not (world.endswith((".yaml", ".yml")) or "/" in world)
-    return world if is_name or world is None else str(Path(world).resolve())
+def _found_anywhere(name_or_path: str) -> str:
+    """Return a name as it is, and a file by its whole path."""
+    return str(Path(name_or_path).resolve()) if is_path(name_or_path) else name_or_path
 
 
 def main_scenarios() -> tuple[str, ...]:
@@ -97,10 +97,9 @@ def scenario_entry(
     scenario = checked_scenario(spec, world)
     if not allow_training:
         refuse_training(scenario.world)
-    is_file = spec.endswith((".yaml", ".yml")) or "/" in spec
     return Entry(
         label=scenario.name,
-        spec=str(Path(spec).resolve()) if is_file else spec,
+        spec=_found_anywhere(spec),
         digest=scenario_digest(scenario),
         about={
             "title": scenario.title,
