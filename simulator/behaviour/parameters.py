@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
-from cardarena.simulator.names import CATEGORIES, N_CATEGORIES, N_CHANNELS, N_CONTEXTS
+from cardarena.simulator.names import CATEGORIES
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     _P("attention_form", 0.0, "0 or 1", "assumed: the structural variant of the model", "0: attention falls as a Hill function; 1: as an exponential, milder on light load and harder on heavy"),
     _P("service_message_load", 0.3, "load", "assumed", "load of one service message"),
     _P("blindness_keep", 0.995, "per day", "assumed: fades over months", "share of the blindness to the sender left after a night"),
-    _P("blindness_gain", 0.025, "per notice", f"assumed; {_UCI}", "blindness added by a noticed, irrelevant contact"),
+    _P("blindness_gain", 0.025, "per notice", f"fitted to D1; {_UCI}", "blindness added by a noticed, irrelevant contact"),
     _P("blindness_relief", 0.10, "share", "assumed", "share of blindness removed by a noticed, relevant contact"),
     _P("wear_keep", 0.97, "per day", "assumed: the creative recovers in a month", "share of creative wear left after a night unseen"),
     _P("wear_exponent", 0.43, "exponent", _META, "clicks are multiplied by (1 + wear)^-exponent"),
     _P("annoyance_keep", 0.968, "per day", "assumed: half-life three weeks", "share of annoyance left after a night"),
     _P("annoyance_irrelevance", 0.093, "per contact", f"fitted to D1, D5, D6 (1 cancels full awareness, {_SE}); 68 % tag poorly matched bank SMS as nuisance", "annoyance of an irrelevant contact of intrusiveness 1"),
-    _P("annoyance_overload", 0.04, "per contact", "assumed; Localytics 2017 (stated disable intentions as ceiling)", "annoyance of a contact of intrusiveness 1 when the load has taken all attention"),
+    _P("annoyance_overload", 0.04, "per contact", "fitted to D5, D6, D10; Localytics 2017 (stated disable intentions as ceiling)", "annoyance of a contact of intrusiveness 1 when the load has taken all attention"),
     _P("annoyance_unnoticed", 0.20, "share", "assumed", "share of the annoyance that a delivered but unnoticed contact gives"),
     _P("annoyance_overpersonal", 0.04, "per contact", "assumed", "annoyance per unit of over-personalisation"),
     _P("awareness_keep", 0.985, "per day", f"assumed: decays over months; {_SE}", "share of awareness left after a night"),
@@ -94,7 +94,7 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     _P("wallet_lag_days", 28.0, "days", "assumed: weeks", "time constant with which the wallet follows its target"),
     _P("wallet_satisfaction", 1.6, "utility", "survey: 47 % would use the card more", "utility per unit of satisfaction above home"),
     _P("wallet_trust", 0.6, "utility", "assumed", "utility per unit of trust above home"),
-    _P("wallet_annoyance", 0.08, "utility", "assumed", "utility lost per unit of annoyance"),
+    _P("wallet_annoyance", 0.08, "utility", "fitted to D6", "utility lost per unit of annoyance"),
     _P("benefit_keep", 0.967, "per day", "assumed: a benefit lives a month", "share of the live benefit left after a night"),
     # --- satisfaction and trust
     _P("satisfaction_return", 0.014, "per day", "assumed: months", "share of the way home that satisfaction goes in a night"),
@@ -106,7 +106,7 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     _P("satisfaction_purchase", 0.010, "per purchase", "assumed", "satisfaction of a redeemed offer"),
     _P("trust_overpersonal", 0.05, "per contact", "assumed", "trust lost per unit of over-personalisation"),
     # --- refusal, complaint, closure
-    _P("opt_out_annoyance", 2.0, "log hazard", "assumed; Klaviyo unsubscribe bands", "log opt-out hazard per unit of annoyance"),
+    _P("opt_out_annoyance", 2.0, "log hazard", "fitted to C7, C9, D10; Klaviyo unsubscribe bands", "log opt-out hazard per unit of annoyance"),
     _P("opt_out_irrelevance", 0.5, "log hazard", "assumed", "log opt-out hazard of irrelevance"),
     _P("opt_in_rate", 0.02, "per visit", "assumed", "chance at a satisfied visit to be asked about one channel, drawn evenly, which is won back if it was refused"),
     _P("consent_rate", 0.12, "per visit", "assumed; push opt-in 45-70 % of app users comes within weeks", "chance at a satisfied visit that somebody willing gives the consent which was never asked"),
@@ -135,7 +135,6 @@ PARAMETERS: Final[tuple[Parameter, ...]] = (
     _P("word_of_mouth", 0.02, "per day", "assumed; off by default", "pull of yesterday's neighbours on satisfaction"),
 )  # fmt: skip
 
-_SHAPES: Final = {N_CHANNELS: "channel", N_CATEGORIES: "category", N_CONTEXTS: "context"}
 PARAMETER: Final = np.dtype(
     [
         (p.name, np.float64, (len(p.value),)) if isinstance(p.value, tuple) else (p.name, np.float64)
