@@ -28,7 +28,7 @@ from cardarena.benchmarks.calibration.drawn import (
 from cardarena.benchmarks.calibration.free import FreeParameter
 from cardarena.benchmarks.calibration.moments import Laboratory, Moments, Settings, source_digest
 from cardarena.benchmarks.calibration.outcome import world_document, write_world
-from cardarena.benchmarks.model_digest import model_digest
+from cardarena.benchmarks.model_fingerprint import model_fingerprint
 from cardarena.benchmarks.validation.hard import hard_rows
 from cardarena.simulator.parameter_sets import world_folder
 
@@ -119,7 +119,7 @@ def _write(
         "command": COMMAND,
         "cardholders": settings.cardholders,
         "seeds": list(settings.seeds),
-        "model_digest": model_digest(),
+        "model_fingerprint": model_fingerprint(),
         "cleared_by_standard_errors": CLEAR_BY,
         "checked": {row.id: float(f"{moments[row.id][0]:.4g}") for row in hard_rows()},
     }

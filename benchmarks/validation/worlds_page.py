@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 
-from cardarena.benchmarks.model_digest import model_digest
+from cardarena.benchmarks.model_fingerprint import model_fingerprint
 from cardarena.benchmarks.validation.drawing import GREY, PUBLISHED, SOFT, WHOLE, WORLD, draw
 from cardarena.benchmarks.validation.findings import Finding, Picture, Table
 from cardarena.benchmarks.validation.hard import clearance, margin
@@ -42,8 +42,8 @@ def hard_table(standings: Sequence[Standing]) -> Table:
                 round(clearance(wavering), 1),
             )
         )
-    made_for = [load_world(one.name).provenance.get("model_digest") for one in standings if one.hard]
-    others = sum(digest != model_digest() for digest in made_for)
+    made_for = [load_world(one.name).provenance.get("model_fingerprint") for one in standings if one.hard]
+    others = sum(fingerprint != model_fingerprint() for fingerprint in made_for)
     return Table(
         "The hard targets in every world",
         (
@@ -60,7 +60,7 @@ def hard_table(standings: Sequence[Standing]) -> Table:
         tuple(rows),
         "Margin: 1 in the middle of the band, 0 at its edge, negative outside; of a band with an open end, the distance as a "
         "share of the edge. Other people and other luck than those with which the worlds were made. "
-        f"Made for another state of the model: {others} of {len(made_for)}.",
+        f"Made for a model that behaved otherwise: {others} of {len(made_for)}.",
     )
 
 

@@ -132,7 +132,7 @@ def test_the_shipped_worlds_are_told_apart_and_each_says_how_it_was_made():
         assert name.startswith(world.split) or name == "structural_variant"
         checked = world.provenance["checked"]
         assert all(clearance(row.finding(checked[row.id])) > 0 for row in hard_rows()), name
-        assert world.provenance["model_digest"]
+        assert world.provenance["model_fingerprint"]
 
 
 @pytest.mark.statistical
