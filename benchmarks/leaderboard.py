@@ -27,6 +27,7 @@ from cardarena.benchmarks.leaderboard_runs import (
 )
 from cardarena.benchmarks.leaderboard_table import render_leaderboard
 from cardarena.benchmarks.metrics import RANKING_METRIC, get_metric
+from cardarena.benchmarks.storage import plain
 from cardarena.simulator.contracts import LEAGUES
 
 __all__ = ["COLUMNS", "leaderboard", "render_leaderboard", "with_paired_metrics"]
@@ -132,7 +133,7 @@ def leaderboard(
         | {"critical_difference": _critical_difference(by_scenario, settings)},
         "scenarios": {name: _section(contenders, settings) for name, contenders in by_scenario.items()},
     }
-    return _plain(board)
+    return plain(board)
 
 
 def _section(contenders: list[Contender], settings: _Settings) -> dict[str, Any]:
@@ -359,14 +360,3 @@ def _same_logs(runs: pd.DataFrame) -> list[list[str]]:
 def _median(values: Sequence[float]) -> float:
     known = [value for value in values if math.isfinite(value)]
     return float(np.median(known)) if known else float("nan")
-
-
-def _plain(value: Any) -> Any:
-    """Return `value` as JSON may hold it: NaN and infinities become None, NumPy numbers plain ones."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

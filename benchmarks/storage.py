@@ -11,7 +11,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -103,7 +103,7 @@ def plain(value: Any) -> Any:
         >>> plain({"a": np.float64(1.5), "b": (np.int64(2), float("nan"))})
         {'a': 1.5, 'b': [2, None]}
     """
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
@@ -118,6 +118,11 @@ def plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return plain(value.model_dump(mode="json"))
     return str(value)
+
+
+def number(value: float | None) -> float:
+    """Return a number from JSON, where null stands for what is not one: the way back from `plain`."""
+    return math.nan if value is None else float(value)
 
 
 def read_json(path: Path) -> Any:

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cardarena.benchmarks.arena.plan import Plan, Task
-from cardarena.benchmarks.storage import inside, read_parquet, read_sealed, write_parquet, write_sealed
+from cardarena.benchmarks.storage import (
+    inside,
+    number,
+    read_parquet,
+    read_sealed,
+    write_parquet,
+    write_sealed,
+)
 from cardarena.simulator.errors import ResultsError
 
 if TYPE_CHECKING:
@@ -86,7 +93,7 @@ def merge(folder: Path, plan: Plan, tasks: Iterable[Task]) -> dict[str, "pd.Data
             key = {
                 "scenario": task.scenario,
                 "policy": task.policy,
-                "dial": _number(task.dial),
+                "dial": number(task.dial),
                 "seed": task.seed,
             }
             if name == "runs":
@@ -135,7 +142,7 @@ def _pieces(task: Task, part: dict[str, Any]) -> dict[str, dict[str, list[Any]]]
     n = len(metrics)
     pieces["runs"] = {
         "metric": [name for name, _ in metrics],
-        "value": [_number(value) for _, value in metrics],
+        "value": [number(value) for _, value in metrics],
         "finished": [True] * n,
         "reason": [""] * n,
         "log_digest": [part.get("log_digest", "")] * n,
@@ -144,9 +151,9 @@ def _pieces(task: Task, part: dict[str, Any]) -> dict[str, dict[str, list[Any]]]
     pieces["series"] = {
         "measure": [name for name, points in series for _ in points],
         "day": [day for _, points in series for day in range(len(points))],
-        "value": [_number(value) for _, points in series for value in points],
+        "value": [number(value) for _, points in series for value in points],
     }
-    cuts = sorted((a, b, c, _number(value)) for a, b, c, value in part.get("breakdown", []))
+    cuts = sorted((a, b, c, number(value)) for a, b, c, value in part.get("breakdown", []))
     names = _TABLES["breakdown"]
     pieces["breakdown"] = {name: [row[i] for row in cuts] for i, name in enumerate(names)}
     return pieces
@@ -161,10 +168,6 @@ def read_tables(folder: Path) -> dict[str, "pd.DataFrame"]:
     return {
         name: read_parquet(folder / f"{name}.parquet", [*_KEY, *columns]) for name, columns in _TABLES.items()
     }
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _typed(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -6,9 +6,6 @@ is smooth where the model is.
 
 import hashlib
 import json
-import math
-import multiprocessing
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -17,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import cardarena
+from cardarena.benchmarks.processes import spawned
 from cardarena.benchmarks.provenance import digest_of, files_below
-from cardarena.benchmarks.storage import read_sealed, write_sealed
+from cardarena.benchmarks.storage import number, read_sealed, write_sealed
 from cardarena.benchmarks.validation.findings import Tell
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.measures import Measure, measure_of
@@ -77,11 +75,6 @@ def _measure_or_none(target: str) -> Measure | None:
         return measure_of(target)
     except CardArenaError:
         return None
-
-
-def _ignore_interrupts() -> None:
-    # Ctrl-C is the parent's to answer; a worker that also printed a traceback would only add noise.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Laboratory:
@@ -155,9 +148,7 @@ class Laboratory:
                 yield key, candidate, *_timed(self._evaluate, self.settings, candidate)
             return
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.workers, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
-            )
+            self._pool = spawned(self.workers)
         waiting: dict[Future[tuple[Moments, float]], tuple[str, Mapping[str, Any]]] = {
             self._pool.submit(_timed, self._evaluate, self.settings, candidate): (key, candidate)
             for key, candidate in missing.items()
@@ -179,7 +170,7 @@ class Laboratory:
             return False
         try:
             content = read_sealed(path)
-            found = {name: (_number(pair[0]), _number(pair[1])) for name, pair in content["moments"].items()}
+            found = {name: (number(pair[0]), number(pair[1])) for name, pair in content["moments"].items()}
         except (ResultsError, LookupError, TypeError):
             return False  # damaged: it is evaluated again
         self._known[key] = found
@@ -194,7 +185,3 @@ class Laboratory:
 def _timed(evaluate: Evaluate, settings: Settings, candidate: Mapping[str, Any]) -> tuple[Moments, float]:
     began = time.perf_counter()
     return evaluate(settings, candidate), time.perf_counter() - began
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cardarena.benchmarks.leaderboard import leaderboard
 from cardarena.benchmarks.report.folder import ArenaFolder
 from cardarena.benchmarks.statistics import t_interval
+from cardarena.benchmarks.storage import number
 
 REFERENCE = "status_quo"
 SILENT = "silent"
@@ -204,7 +205,7 @@ class Standings:
             gain=_estimate(row["versus_reference"]) if row["versus_reference"] else None,
             metrics=metrics,
             breaches=[
-                Breach(one["scenario"], one["metric"], _number(one["value"]), float(one["limit"]))
+                Breach(one["scenario"], one["metric"], number(one["value"]), float(one["limit"]))
                 for one in row["broken"]
                 if finished or one["value"] is not None
             ],
@@ -261,11 +262,7 @@ def _group(one: Standing) -> int:
 
 
 def _estimate(row: Mapping[str, Any]) -> Estimate:
-    return Estimate(_number(row["mean"]), _number(row["low"]), _number(row["high"]), int(row["n"]))
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    return Estimate(number(row["mean"]), number(row["low"]), number(row["high"]), int(row["n"]))
 
 
 def _paired(mine: Mapping[int, float], other: Mapping[int, float]) -> Values:

@@ -1,9 +1,7 @@
 """The runs behind the section on worlds: the same policies, people and luck in every parameter set, and its hard targets."""
 
-import multiprocessing
-import signal
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from cardarena.agents.registry import make_policy
 from cardarena.benchmarks.facts import Facts, RunFacts
+from cardarena.benchmarks.processes import spawned
 from cardarena.benchmarks.validation.findings import Finding, Tell
 from cardarena.benchmarks.validation.hard import STAGES, measure_hard
 from cardarena.benchmarks.validation.lab import Lab
@@ -174,15 +173,9 @@ def _carried_out(made: Sequence[Plan], workers: int) -> Iterator[Standing]:
     if workers <= 1:
         yield from map(standing, made)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
+    pool = spawned(workers)
     try:
         for future in as_completed([pool.submit(standing, plan) for plan in made]):
             yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    # Ctrl-C is the parent's to answer.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
