@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cardarena.benchmarks.validation.lab import Lab
+from cardarena.benchmarks.validation.sampling import Estimate
 from cardarena.simulator.errors import CardArenaError
 
 
@@ -16,6 +17,11 @@ class Measured:
     value: float
     standard_error: float = math.nan
     note: str = ""
+
+    @classmethod
+    def of(cls, component: str, estimate: Estimate, note: str = "") -> "Measured":
+        """Return an estimate as the value of a component."""
+        return cls(component, estimate.value, estimate.error, note)
 
 
 Measure = Callable[[Lab], Iterable[Measured]]

@@ -9,7 +9,7 @@ from cardarena.benchmarks.validation import sampling
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.measures import Measured, measures
 from cardarena.benchmarks.validation.observed import observed_year
-from cardarena.benchmarks.validation.sampling import Estimate, over_worlds
+from cardarena.benchmarks.validation.sampling import over_worlds
 from cardarena.simulator import names
 
 #: Traits cost next to nothing, so their shares are counted on more people than are simulated: whole blocks of 1,024.
@@ -20,14 +20,10 @@ PERCENT: Final = 100.0
 _CUT_NOTE: Final = f"{PEOPLE:,} generated people"
 
 
-def _measured(component: str, estimate: Estimate, note: str = "") -> Measured:
-    return Measured(component, estimate.value, estimate.error, note)
-
-
 def _levels(codes: np.ndarray, words: Sequence[str]) -> Iterator[Measured]:
     """Yield the share of each level of a trait, in per cent."""
     for code, word in enumerate(words):
-        yield _measured(word, sampling.share(codes == code, scale=PERCENT), _CUT_NOTE)
+        yield Measured.of(word, sampling.share(codes == code, scale=PERCENT), _CUT_NOTE)
 
 
 @measures("A1")
@@ -40,7 +36,7 @@ def age(lab: Lab) -> Iterator[Measured]:
 def men(lab: Lab) -> Iterator[Measured]:
     """Measure the share of men."""
     is_man = lab.traits(PEOPLE)["gender"] == names.GENDERS.index("male")
-    yield _measured("", sampling.share(is_man, scale=PERCENT), _CUT_NOTE)
+    yield Measured.of("", sampling.share(is_man, scale=PERCENT), _CUT_NOTE)
 
 
 @measures("A3")
@@ -79,7 +75,7 @@ def refusals(lab: Lab) -> Iterator[Measured]:
     """Measure who refuses secondary use, and who shares no preferences."""
     people = lab.traits(PEOPLE)
     for trait in ("refuses_secondary_use", "shares_no_preferences"):
-        yield _measured(trait, sampling.share(people[trait] == 1, scale=PERCENT), _CUT_NOTE)
+        yield Measured.of(trait, sampling.share(people[trait] == 1, scale=PERCENT), _CUT_NOTE)
 
 
 @measures("A10")
@@ -91,7 +87,7 @@ def strict(lab: Lab) -> Iterator[Measured]:
         & (people["refuses_secondary_use"] == 1)
         & (people["shares_no_preferences"] == 1)
     )
-    yield _measured("", sampling.share(is_strict, scale=PERCENT), _CUT_NOTE)
+    yield Measured.of("", sampling.share(is_strict, scale=PERCENT), _CUT_NOTE)
 
 
 @measures("A12")
@@ -99,7 +95,7 @@ def contexts(lab: Lab) -> Iterator[Measured]:
     """Measure who uses the card in each spending context."""
     used = lab.traits(PEOPLE)["contexts"]
     for bit, name in enumerate(names.SPEND_CONTEXTS):
-        yield _measured(name, sampling.share(used >> bit & 1 == 1, scale=PERCENT), _CUT_NOTE)
+        yield Measured.of(name, sampling.share(used >> bit & 1 == 1, scale=PERCENT), _CUT_NOTE)
 
 
 @measures("A11")
@@ -117,7 +113,7 @@ def satisfaction(lab: Lab) -> Iterator[Measured]:
     estimate = over_worlds(parts)
     note = f"satisfaction above {VERY_SATISFIED} after a year of status_quo; one satisfaction stands for both questions"
     for component in ("content", "touchpoints"):
-        yield _measured(component, estimate, note)
+        yield Measured.of(component, estimate, note)
 
 
 @measures("A13")
@@ -175,4 +171,4 @@ def push_reach(lab: Lab) -> Iterator[Measured]:
     note = (
         f"push allowed on the phone, as push services count; with marketing consent {with_consent.value:.1f}"
     )
-    yield _measured("", over_worlds(permitted), note)
+    yield Measured.of("", over_worlds(permitted), note)

@@ -47,10 +47,6 @@ def _over(lab: Lab, mode: str, estimate: Callable[[ObservedYear], Estimate]) -> 
     return over_worlds([estimate(observed_year(lab, seed, mode)) for seed in lab.seeds])
 
 
-def _measured(component: str, estimate: Estimate, note: str = "") -> Measured:
-    return Measured(component, estimate.value, estimate.error, note)
-
-
 def typical_month(year: ObservedYear) -> np.ndarray:
     """Return each one's mean month over all cards, CNY, shape (some,): what a respondent would name."""
     months = year.monthly_all_cny
@@ -65,15 +61,15 @@ def spend_bands(lab: Lab) -> Iterator[Measured]:
         def of(year: ObservedYear, band: int = band) -> Estimate:
             return sampling.share(np.digitize(typical_month(year), SPEND_EDGES_CNY) == band, scale=PERCENT)
 
-        yield _measured(name, _over(lab, "survey", of), "mean month of a simulated year, all cards")
+        yield Measured.of(name, _over(lab, "survey", of), "mean month of a simulated year, all cards")
 
 
 @measures("E2")
 def holder_spend(lab: Lab) -> Iterator[Measured]:
     """Measure median and mean over holders of a usual month's spend over all cards."""
     note = "mean month of a simulated year, all cards"
-    yield _measured("median", _over(lab, "survey", lambda y: sampling.median(typical_month(y))), note)
-    yield _measured("mean", _over(lab, "survey", lambda y: sampling.mean(typical_month(y))), note)
+    yield Measured.of("median", _over(lab, "survey", lambda y: sampling.median(typical_month(y))), note)
+    yield Measured.of("mean", _over(lab, "survey", lambda y: sampling.mean(typical_month(y))), note)
 
 
 @measures("E1")
@@ -88,7 +84,7 @@ def active_card_spend(lab: Lab) -> Iterator[Measured]:
 
     monthly = _over(lab, "population", lambda year: over_active(year, MONTHS))
     note = f"active: used within the half-year, as in E6; used within the month gives {monthly.value:,.0f}"
-    yield _measured("", _over(lab, "population", lambda year: over_active(year, 2)), note)
+    yield Measured.of("", _over(lab, "population", lambda year: over_active(year, 2)), note)
 
 
 @measures("E3")
@@ -107,10 +103,10 @@ def tickets(lab: Lab) -> Iterator[Measured]:
 
         return sampling.jackknife(year.n, sd)
 
-    yield _measured(
+    yield Measured.of(
         "mean_ticket", _over(lab, "population", mean_ticket), "transactions and purchases on our card"
     )
-    yield _measured("sd_log_ticket", _over(lab, "population", spread), "over all tickets of a year")
+    yield Measured.of("sd_log_ticket", _over(lab, "population", spread), "over all tickets of a year")
 
 
 @measures("E4")
@@ -120,7 +116,7 @@ def transactions(lab: Lab) -> Iterator[Measured]:
     def per_active(year: ObservedYear) -> Estimate:
         return sampling.ratio(year.tickets.sum(axis=1), (year.tickets > 0).sum(axis=1))
 
-    yield _measured("", _over(lab, "survey", per_active), "active: used within the month")
+    yield Measured.of("", _over(lab, "survey", per_active), "active: used within the month")
 
 
 @measures("E6")
@@ -131,7 +127,7 @@ def inactive(lab: Lab) -> Iterator[Measured]:
         idle_days = year.world.state.people["idle_days"][year.is_open]
         return sampling.share(idle_days >= HALF_YEAR, scale=PERCENT)
 
-    yield _measured("", _over(lab, "population", idle), "open cards after a year of status_quo")
+    yield Measured.of("", _over(lab, "population", idle), "open cards after a year of status_quo")
 
 
 @measures("E7")
@@ -144,7 +140,7 @@ def dormant(lab: Lab) -> Iterator[Measured]:
         people = world.state.people
         return sampling.share(people["idle_days"][people["alive"] == 1] >= DORMANT_DAYS, scale=PERCENT)
 
-    yield _measured("", _over(lab, "population", idle), "open cards after 18 months of status_quo")
+    yield Measured.of("", _over(lab, "population", idle), "open cards after 18 months of status_quo")
 
 
 def _open_cards(year: ObservedYear) -> tuple[np.ndarray, np.ndarray]:
@@ -163,9 +159,9 @@ def credit(lab: Lab) -> Iterator[Measured]:
         accounts, people = _open_cards(year)
         return sampling.ratio(balance_fen(accounts, people), accounts["limit_fen"])
 
-    yield _measured("limit", _over(lab, "population", limit), "open cards")
+    yield Measured.of("limit", _over(lab, "population", limit), "open cards")
     note = "purchases not yet paid, the share that revolves, arrears and instalments, over limits; open cards"
-    yield _measured("utilisation", _over(lab, "population", used), note)
+    yield Measured.of("utilisation", _over(lab, "population", used), note)
 
 
 @measures("E9")
@@ -179,7 +175,7 @@ def overdue(lab: Lab) -> Iterator[Measured]:
         return sampling.ratio(np.where(late, owed, 0.0), owed, scale=PERCENT)
 
     note = f"in arrears and under credit stress for {LONG_OVERDUE_DAYS} days, not yet written off"
-    yield _measured("", _over(lab, "population", long_overdue), note)
+    yield Measured.of("", _over(lab, "population", long_overdue), note)
 
 
 @measures("E10")
@@ -192,7 +188,7 @@ def attrition(lab: Lab) -> Iterator[Measured]:
             return sampling.share(closed.sum(axis=1) > 0, scale=PERCENT)
 
         note = "by choice or by default" if component == "total" else "by choice, woken ones included"
-        yield _measured(component, _over(lab, "population", left), note)
+        yield Measured.of(component, _over(lab, "population", left), note)
 
 
 @measures("E12")
@@ -207,7 +203,7 @@ def seasons(lab: Lab) -> Iterator[Measured]:
         def of(year: ObservedYear, name: str = name) -> Estimate:
             return sampling.jackknife(year.n, lambda who: season_index(year, who)[name])
 
-        yield _measured(name, _over(lab, "survey", of), "month totals over all cards, over open accounts")
+        yield Measured.of(name, _over(lab, "survey", of), "month totals over all cards, over open accounts")
 
 
 def season_index(year: ObservedYear, who: np.ndarray) -> dict[str, float]:
@@ -270,14 +266,14 @@ def regulator_complaints(lab: Lab) -> Iterator[Measured]:
         return sampling.ratio(*_complaints(year), scale=goes_on)
 
     note = f"logged expectations of all kinds, of which one in {1 / goes_on:.0f} goes on to the regulator (assumed)"
-    yield _measured("", _over(lab, "population", forwarded), note)
+    yield Measured.of("", _over(lab, "population", forwarded), note)
 
 
 @measures("F2")
 def bank_complaints(lab: Lab) -> Iterator[Measured]:
     """Measure the complaints to the bank, of all kinds."""
     estimate = _over(lab, "survey", lambda year: sampling.ratio(*_complaints(year)))
-    yield _measured("", estimate, "logged expectations: marketing, service and collection")
+    yield Measured.of("", estimate, "logged expectations: marketing, service and collection")
 
 
 @measures("F3")
