@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cardarena.agents.market import LATEST_MINUTE, Market, raised_depth
-from cardarena.simulator.contracts import Brief, Contacts, Feedback, Floats, Ints, View
+from cardarena.simulator.contracts import Brief, Contacts, Feedback, Ints, View
 from cardarena.simulator.errors import PolicyError
+from cardarena.simulator.market import affordable
 from cardarena.simulator.names import CHANNELS
 
 
@@ -185,7 +186,7 @@ class BasePolicy:
         priority = np.round(np.broadcast_to(np.asarray(priority, dtype=np.float64), shape), 9)
         minute = np.maximum(market.minute[channel], view.minute)
         keep = minute <= LATEST_MINUTE
-        keep &= _affordable(view, market.contact_mfen[channel], priority)
+        keep &= affordable(view, market.contact_mfen[channel], priority)
         depth = raised_depth(view, market, rows, offer, channel, wanted)
         considered = market.bits(np.arange(market.n_offers) if candidates is None else candidates)
         self._noted = rows[keep]
@@ -201,17 +202,6 @@ class BasePolicy:
             propensity=np.broadcast_to(np.asarray(propensity, dtype=np.float64), shape)[keep],
             candidates=considered,
         )
-
-
-def _affordable(view: View, cost_mfen: Floats, priority: Floats) -> Any:
-    """Return which rows the budget still pays for, first by priority, then by id."""
-    if view.budget_left_mfen < 0:
-        return np.ones(len(cost_mfen), dtype=bool)
-    keep = np.zeros(len(cost_mfen), dtype=bool)
-    order = np.argsort(-priority, kind="stable")
-    # An empty purse pays for nothing, not even for a channel that costs nothing.
-    keep[order] = (np.cumsum(cost_mfen[order]) <= view.budget_left_mfen) & (view.budget_left_mfen > 0)
-    return keep
 
 
 def _copied(value: Any) -> Any:

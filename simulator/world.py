@@ -252,15 +252,25 @@ class World:
             has_decided=not reset,
         )
         if reset:
-            self.state.spent_mfen = self.state.price_mfen = 0
-            self.state.reset_day, self.state.reset_days = self.state.day, days
-            self.state.unread = self.state.unread[:0]
-            # Whoever takes over takes the last one's placements down; what was sent arrives.
-            placed = self.rules.channels["at_visit"][self.state.pending["channel"]] > 0
-            self.state.pending = self.state.pending[~placed]
-            policy.reset(self._brief(policy, days, budget_mfen), policy_seed(self.state.seed))
+            self.take_over(policy, days, budget_mfen=budget_mfen)
         clock = simpy.Environment()
         clock.run(until=clock.process(play.days(clock, days)))
+
+    def take_over(self, policy: Policy, days: int, *, budget_mfen: int = -1) -> None:
+        """Let `policy` begin today: reset it, and begin its budget; `play(reset=False)` then plays the days in parts.
+
+        Args:
+            policy: who decides from now on.
+            days: decision days in all, over which the budget is released.
+            budget_mfen: their marketing budget, or -1 for none; give the same to `play`.
+        """
+        self.state.spent_mfen = self.state.price_mfen = 0
+        self.state.reset_day, self.state.reset_days = self.state.day, days
+        self.state.unread = self.state.unread[:0]
+        # Whoever takes over takes the last one's placements down; what was sent arrives.
+        placed = self.rules.channels["at_visit"][self.state.pending["channel"]] > 0
+        self.state.pending = self.state.pending[~placed]
+        policy.reset(self._brief(policy, days, budget_mfen), policy_seed(self.state.seed))
 
     def run(
         self,

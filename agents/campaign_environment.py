@@ -1,0 +1,52 @@
+"""Composition root of `CardArena/Campaign-v0`: worlds that were burned in, and the policy of their run-out."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+import gymnasium as gym
+
+from cardarena.agents.registry import make_policy
+from cardarena.simulator.behaviour.parameters import parameter_names
+from cardarena.simulator.envs.campaign import CampaignEnv, CampaignWorld
+from cardarena.simulator.scenario import Scenario, load_scenario
+from cardarena.simulator.world import World
+
+CAMPAIGN_ID: Final = "CardArena/Campaign-v0"
+#: Training worlds: the arena's seeds begin at 1.
+CAMPAIGN_SEEDS: Final = (1001, 1002, 1003, 1004)
+
+
+def register_campaign() -> None:
+    """Make `gymnasium.make("CardArena/Campaign-v0")` work."""
+    if CAMPAIGN_ID not in gym.registry:
+        gym.register(CAMPAIGN_ID, entry_point="cardarena.agents.campaign_environment:make_campaign")
+
+
+def make_campaign(
+    scenario: Scenario | str | Path = "baseline",
+    n_cardholders: int = 2000,
+    world_seeds: Sequence[int] = CAMPAIGN_SEEDS,
+    overrides: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> CampaignEnv:
+    """Return the environment over worlds of a scenario, which are burned in once a process.
+
+    Args:
+        scenario: a scenario, its name or its file.
+        n_cardholders: people of each world.
+        world_seeds: one world each.
+        overrides: values put over the scenario's.
+        **arguments: as `CampaignEnv` takes them.
+    """
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario, overrides, known_parameters=parameter_names())
+    text = scenario.model_dump_json()
+    return CampaignEnv([_campaign_world(text, seed, n_cardholders) for seed in world_seeds], **arguments)
+
+
+@lru_cache(maxsize=16)
+def _campaign_world(scenario: str, seed: int, n_cardholders: int) -> CampaignWorld:
+    world = World.create(Scenario.model_validate_json(scenario), seed, n_cardholders).burn_in(make_policy)
+    return CampaignWorld(world, partial(make_policy, world.scenario.horizon.run_out_policy))
