@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import simpy
@@ -149,15 +149,15 @@ class World:
 
     def fork(self) -> "World":
         """Return an independent world in the same state."""
-        return World(
-            self.scenario,
-            self.seed,
-            self.traits,
-            self.state.copy(),
-            scheduler=self.scheduler_name,
-            threads=self.threads,
-            history=self.history,
-        )
+        return _made(*self._parts(self.state.copy()))
+
+    def __reduce__(self) -> tuple[Callable[..., "World"], tuple[Any, ...]]:
+        # Made again from its parts: an array that was read-only would come back writable, which is another type to the
+        # kernels, and the scheduler's buffers are larger than the world.
+        return _made, self._parts(self.state)
+
+    def _parts(self, state: WorldState) -> tuple[Any, ...]:
+        return self.scenario, self.seed, self.traits, state, self.scheduler_name, self.threads, self.history
 
     def save(self, path: str | Path) -> Path:
         """Write the world to one file, whole or not at all."""
@@ -371,6 +371,19 @@ class World:
         q = self.rules.parameter
         today["need_hazard"] = q["need_rate"] * today["need_multiplier"] / (1.0 - q["false_share"][0])
         return today
+
+
+def _made(
+    scenario: Scenario,
+    seed: int,
+    traits: np.ndarray,
+    state: WorldState,
+    scheduler: str,
+    threads: int,
+    history: History | None,
+) -> World:
+    """Return a world made from its parts, all of them by place."""
+    return World(scenario, seed, traits, state, scheduler=scheduler, threads=threads, history=history)
 
 
 def _sealed(values: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.contracts import Brief, Contacts, Feedback, Floats, Ints, View
 from cardarena.simulator.errors import CardArenaError, PolicyError, UnknownNameError
 from cardarena.simulator.market import RELEVANCE_FEATURES, Market, affordable, relevance, worth_offering
@@ -187,7 +188,7 @@ class CampaignPlan:
         )
     )
     #: What changes from day to day.
-    kept = ("carry", "asked", "last_day", "today")
+    kept = ("carry", "asked", "asked_7d", "last_day", "today")
 
     def __init__(self, channels: Sequence[str], settings: CampaignSettings, period_days: int = 7) -> None:
         """Take the settings; see the class.
@@ -211,6 +212,7 @@ class CampaignPlan:
         self._order = np.lexsort((self.codes, -np.round(self.market.strength[self.codes], 9)))
         self.carry = np.zeros((N_SEGMENTS, len(self.codes)))
         self.asked = np.zeros((_WEEK, len(self.codes), brief.n_cardholders), dtype=np.int8)
+        self.asked_7d = np.zeros((len(self.codes), brief.n_cardholders), dtype=np.int64)
         self.last_day = np.full(brief.n_cardholders, -10_000, dtype=np.int64)
         self.today = -10_000
 
@@ -228,6 +230,7 @@ class CampaignPlan:
     def _forget(self, day: int) -> None:
         """Empty the days of the rolling week that have passed since the last decision."""
         for passed in range(max(self.today + 1, day - _WEEK + 1), day + 1):
+            self.asked_7d -= self.asked[passed % _WEEK]
             self.asked[passed % _WEEK] = 0
         self.today = day
 
@@ -249,25 +252,24 @@ class CampaignPlan:
         """Return the chosen rows, and each one's offer, place in `channels` and worth in CNY."""
         settings, market, offers = self.settings, self.market, self._offers
         signs = 1.0 - np.exp(-relevance(view, spend=False))
-        free = (segment >= 0) & (np.round(signs.max(axis=1), 9) >= settings.threshold)
-        quiet = np.minimum(view["days_since_contact"], view.day - self.last_day)
+        people = np.flatnonzero((segment >= 0) & (np.round(signs.max(axis=1), 9) >= settings.threshold))
+        quiet = np.minimum(view["days_since_contact"][people], view.day - self.last_day[people])
         price = settings.price_cny + view.contact_price_mfen * 1e-5
-        taken = (FLOOR + (1.0 - FLOOR) * signs[:, market.category[offers]]) * (
-            market.take_cny[offers] * market.lift[offers]
-        )
-        codes, everybody = self.codes[wanted], np.arange(view.n)
-        asked_a_week = self.asked[:, wanted].sum(axis=0)
-        is_open = view.open_arms(offers, codes, market.minute[codes])
+        codes = self.codes[wanted]
+        is_open = view.open_arms(offers, codes, market.minute[codes], rows=people)
+        best = np.empty((len(wanted), len(people)), dtype=np.int64)
+        taken = np.zeros(best.shape)
+        gain = market.take_cny[offers] * market.lift[offers]
+        _best_offers(is_open, people, signs, market.category[offers], gain, best, taken)
+        free = np.ones(len(people), dtype=np.bool_)
         chosen: list[tuple[Ints, Ints, Ints, Floats]] = []
         for i, (j, code) in enumerate(zip(wanted, codes, strict=True)):
-            best = np.where(is_open[:, :, i], taken, -np.inf).argmax(axis=1)
-            worth = taken[everybody, best] * market.strength[code] - market.contact_mfen[code] * 1e-5
-            value = np.where(is_open[everybody, best, i], np.round(worth, 9), -np.inf)
-            count = np.maximum(view[f"contacts_7d_{self.channels[j]}"], asked_a_week[i])
-            rows = np.flatnonzero(free & (value >= price) & (count < settings.cap_a_week[j]))
-            rows = _most_worth(rows, value, quiet, segment, quota[:, j])
+            value = np.round(taken[i] * market.strength[code] - market.contact_mfen[code] * 1e-5, 9)
+            count = np.maximum(view[f"contacts_7d_{self.channels[j]}"], self.asked_7d[j])[people]
+            ready = free & (best[i] >= 0) & (value >= price) & (count < settings.cap_a_week[j])
+            rows = _most_worth(np.flatnonzero(ready), value, quiet, segment[people], quota[:, j])
             free[rows] = False
-            chosen.append((rows, offers[best[rows]], np.full(len(rows), j), value[rows]))
+            chosen.append((people[rows], offers[best[i, rows]], np.full(len(rows), j), value[rows]))
         rows, offer, at, value = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
         order = np.argsort(rows)
         return rows[order], offer[order], at[order], value[order]
@@ -277,7 +279,8 @@ class CampaignPlan:
         priority = market.per_yuan(value, code)
         keep = affordable(view, market.contact_mfen[code], priority)
         rows, offer, at, code, priority = rows[keep], offer[keep], at[keep], code[keep], priority[keep]
-        self.asked[view.day % _WEEK, at, rows] += 1
+        self.asked[view.day % _WEEK, at, rows] = 1
+        self.asked_7d[at, rows] += 1
         self.last_day[rows] = view.day
         return Contacts.of(
             rows,
@@ -328,6 +331,29 @@ class CampaignPlan:
         for name in self.kept:
             setattr(self, name, np.copy(state[name]))
         self.today = int(self.today)
+
+
+@compiled()
+def _best_offers(is_open, people, signs, category, gain, best, taken):
+    """Find, for each person and channel, the open offer on which a click is worth most; ties go to the lower place.
+
+    Args:
+        is_open: shape (people, offers, channels), what the rules allow.
+        people: shape (people,), their rows.
+        signs: shape (n, categories), signs of need.
+        category: shape (offers,), category codes.
+        gain: shape (offers,), what a sure taker is worth.
+        best: shape (channels, people), filled with the offer's place, or -1.
+        taken: shape (channels, people), filled with what the click is worth; left alone where there is none.
+    """
+    for i in range(people.size):
+        for o in range(gain.size):
+            worth = (FLOOR + (1.0 - FLOOR) * signs[people[i], category[o]]) * gain[o]
+            for j in range(best.shape[0]):
+                if o == 0:
+                    best[j, i] = -1
+                if is_open[i, o, j] and (best[j, i] < 0 or worth > taken[j, i]):
+                    best[j, i], taken[j, i] = o, worth
 
 
 def _most_worth(rows: Ints, value: Floats, quiet: Floats, segment: Ints, quota: Ints) -> Ints:

@@ -4,8 +4,6 @@ A chunk of people is run serially by one compiled call into a buffer of its own;
 out in the order of people, whatever the number of threads. Several threads are plain ones: see `simulator.parallel`.
 """
 
-from typing import Any
-
 import numba
 import numpy as np
 import simpy
@@ -141,10 +139,6 @@ class CohortScheduler:
             )
         self.threads = max(1, min(threads, MOST_THREADS))
         self._rows = np.zeros((0, 0), dtype=EVENT)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the row buffer out of copies: it is scratch, and larger than the world."""
-        return {**vars(self), "_rows": np.zeros((0, 0), dtype=EVENT)}
 
     def window(
         self,

@@ -1,0 +1,380 @@
+"""`CardArena/Campaign-v0` keeps Gymnasium's contract, and is the world: same log, same money, same luck."""
+
+import copy
+import pickle
+import warnings
+from itertools import pairwise
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from tests.fakes.simple_policies import Silent
+from tests.fakes.small_campaigns import CHANNELS, HORIZON, campaign_worlds, play, settings, small_campaign
+from tests.fakes.small_worlds import realised_mfen, small_world
+
+from cardarena.agents.campaign_environment import CAMPAIGN_ID, register_campaign
+from cardarena.simulator.envs.campaign import DAILY_DISCOUNT, REWARD_FORMS, REWARD_TERMS, CampaignEnv
+from cardarena.simulator.envs.campaign_ledger import COSTS, REALISED_TERMS, CampaignLedger
+from cardarena.simulator.envs.campaign_plan import CampaignPlan, CampaignSettings
+from cardarena.simulator.errors import CardArenaError, UnknownNameError
+from cardarena.simulator.log import RunLog
+from cardarena.simulator.world import World
+
+BUDGET = {"budget.cny_per_cardholder_per_30_days": 0.02}
+#: Few people need no handlers, and wait for none.
+REGISTERED = {
+    "scenario": "baseline",
+    "n_cardholders": 60,
+    "world_seeds": (1, 2),
+    "overrides": {
+        "horizon.burn_in_days": 5,
+        "horizon.burn_in_phases": None,
+        "logged_history": False,
+        "horizon.days": 20,
+        "horizon.run_out_days": 7,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    return campaign_worlds()
+
+
+def log_of(world: World) -> RunLog:
+    return RunLog(traits=world.traits, days=HORIZON, run_out_days=0, first_day=0)
+
+
+def encoded(env: CampaignEnv, **given: float) -> np.ndarray:
+    return env.codec.encode(settings(n_channels=len(env.codec.channels), **given))
+
+
+def random_actions(env: CampaignEnv, seed: int = 3):
+    drawn = np.random.default_rng(seed).uniform(-1, 1, (50, env.codec.size)).astype(np.float32)
+    return lambda step: drawn[step]
+
+
+@pytest.mark.parametrize("reward", REWARD_FORMS)
+def test_gymnasium_finds_nothing_to_say(reward):
+    register_campaign()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env = gym.make(CAMPAIGN_ID, reward=reward, render_mode="ansi", **REGISTERED)
+        check_env(env.unwrapped)
+        env.close()
+
+
+def test_stable_baselines_finds_nothing_to_say(worlds):
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checker.check_env(small_campaign(worlds))
+
+
+def test_the_same_seed_gives_the_same_episode_and_another_seed_another(worlds):
+    one, two, other = (small_campaign(worlds) for _ in range(3))
+    act = random_actions(one)
+    first, again, third = play(one, act, 4), play(two, act, 4), play(other, act, 5)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+        assert a[1:] == b[1:]
+    assert [step[1] for step in first] != [step[1] for step in third]
+
+
+def test_further_episodes_take_the_worlds_in_turn(worlds):
+    env = small_campaign(worlds)
+    seen = [env.reset(seed=0)[0], env.reset()[0], env.reset()[0]]
+    assert np.array_equal(seen[0], seen[2])
+    assert not np.array_equal(seen[0], seen[1])
+    np.testing.assert_array_equal(env.reset(options={"world": 1})[0], seen[1])
+
+
+@pytest.mark.parametrize("overrides", [{}, BUDGET])
+def test_weeks_of_the_same_action_are_one_play_of_the_plan(overrides):
+    worlds = campaign_worlds(seeds=(7,), overrides=overrides)
+    env = small_campaign(worlds, terminal_value=False)
+    env.sink = stepped = log_of(worlds[0].world)
+    action = encoded(env)
+    play(env, action)
+    whole = worlds[0].world.fork()
+    plan = CampaignPlan(CHANNELS, env.codec.decode(action))
+    at_once = log_of(whole)
+    budget = whole.scenario.budget_mfen(whole.n, HORIZON)
+    whole.play(plan, HORIZON, sink=at_once, budget_mfen=budget)
+    assert at_once.table("decisions")["day"].size > 50
+    assert stepped.digest() == at_once.digest()
+    assert env.world is not None
+    assert np.array_equal(env.world.state.people, whole.state.people)
+    assert env.world.state.price_mfen == whole.state.price_mfen
+
+
+def test_the_world_that_is_given_stays_as_it_is(worlds):
+    before = worlds[0].world.state.copy()
+    play(small_campaign(worlds, reward="paired"), random_actions(small_campaign(worlds)))
+    assert worlds[0].world.day == 0
+    assert np.array_equal(before.people, worlds[0].world.state.people)
+    assert np.array_equal(before.accounts, worlds[0].world.state.accounts)
+
+
+def test_gross_terms_are_the_margin_in_the_log():
+    world = campaign_worlds(seeds=(7,))
+    env = small_campaign(world, daily_discount=1.0, run_out_days=10)
+    env.sink = log = log_of(world[0].world)
+    steps = play(env, encoded(env, intensity=1.0, cap=4))
+    terms = sum(step[4]["reward_terms"][name] for step in steps for name in REALISED_TERMS)
+    assert terms == pytest.approx(realised_mfen(log, HORIZON).sum() * 1e-5 / 150)
+    # The run-out, too, is what the log of such a world says.
+    ended, tail = env.world.fork(), RunLog(traits=world[0].world.traits)
+    ended.play(world[0].make_run_out(), 10, sink=tail)
+    expected = realised_mfen(tail, HORIZON + 10).sum() * 1e-5 / 150
+    assert steps[-1][4]["reward_terms"]["terminal"] == pytest.approx(expected)
+    assert all(step[1] == pytest.approx(sum(step[4]["reward_terms"].values())) for step in steps)
+
+
+def test_days_inside_a_step_are_discounted():
+    worlds = campaign_worlds(seeds=(7,))
+    plain = small_campaign(worlds, daily_discount=1.0)
+    cheap = small_campaign(worlds, daily_discount=0.9)
+    daily = small_campaign(worlds, daily_discount=0.9, decision_every=1)
+    still = -np.ones(plain.codec.size, dtype=np.float32)
+    rows = play(daily, still)
+    for week, step in enumerate(play(cheap, still)[:3]):
+        days = [rows[7 * week + j][4]["reward_terms"]["spending"] for j in range(7)]
+        assert step[4]["reward_terms"]["spending"] == pytest.approx(
+            sum(0.9**j * day for j, day in enumerate(days))
+        )
+    last = play(cheap, still)[-1][4]
+    assert last["dt"] == HORIZON % 7
+    assert last["terminal_value"] < play(plain, still)[-1][4]["terminal_value"]
+    assert round(DAILY_DISCOUNT**365, 12) == 0.9
+
+
+def test_silence_is_worth_nothing_in_pairs_and_leaves_the_silent_world(worlds):
+    env = small_campaign(worlds[:1], reward="paired")
+    steps = play(env, -np.ones(env.codec.size, dtype=np.float32))
+    assert [step[1] for step in steps] == pytest.approx([0.0] * len(steps), abs=1e-12)
+    assert steps[0][4]["reward_terms"]["expected"] > 0.0
+    silent = worlds[0].world.fork()
+    silent.play(Silent(), HORIZON)
+    assert env.world is not None
+    assert np.array_equal(env.world.state.people, silent.state.people)
+
+
+def test_pairs_are_the_expected_margin_less_the_twins():
+    worlds = campaign_worlds(seeds=(7,))
+    env = small_campaign(worlds, reward="paired", daily_discount=1.0)
+    action = encoded(env, intensity=1.0, cap=4)
+    total = sum(step[1] for step in play(env, action))
+    sums = []
+    for chosen in (env.codec.decode(action), CampaignSettings.silent(len(CHANNELS))):
+        world, ledger = worlds[0].world.fork(), CampaignLedger(150)
+        world.play(CampaignPlan(CHANNELS, chosen), HORIZON, sink=ledger)
+        world.play(worlds[0].make_run_out(), 14, sink=ledger)
+        sums.append(sum(ledger.expected))
+    assert total == pytest.approx((sums[0] - sums[1]) * 1e-5 / 150)
+    assert total != 0.0
+
+
+def test_more_intensity_makes_more_contacts_and_more_harm(worlds):
+    env = small_campaign(worlds, terminal_value=False)
+    contacts, cost = [], []
+    for intensity in (0.0, 0.2, 0.5, 1.0):
+        steps = play(env, encoded(env, intensity=intensity, cap=4))
+        contacts.append(sum(step[4]["contacts"] for step in steps))
+        cost.append(sum(step[4]["spent_cny"] for step in steps))
+    assert contacts[0] == 0
+    assert all(low < high for low, high in pairwise(contacts))
+    assert all(low < high for low, high in pairwise(cost))
+
+
+@pytest.mark.parametrize(
+    ("knob", "values"),
+    [("price", (0.001, 0.3, 3.0, 100.0)), ("threshold", (0.0, 0.3, 0.7, 1.0))],
+)
+def test_a_higher_bar_makes_fewer_contacts(worlds, knob, values):
+    env = small_campaign(worlds, terminal_value=False)
+    counts = [
+        sum(step[4]["contacts"] for step in play(env, encoded(env, intensity=1.0, cap=4, **{knob: value})))
+        for value in values
+    ]
+    assert all(low > high for low, high in pairwise(counts)), counts
+    assert counts[-1] < 0.05 * counts[0]
+
+
+def test_nobody_hears_more_by_a_channel_than_the_cap():
+    worlds = campaign_worlds(seeds=(7,), compliance__caps__channel_week={}, compliance__caps__week=None)
+    for cap in (0, 1, 2):
+        env = small_campaign(worlds, terminal_value=False)
+        env.sink = log = log_of(worlds[0].world)
+        play(env, encoded(env, intensity=1.0, cap=cap))
+        table = log.table("decisions")
+        most = 0
+        for day in range(HORIZON - 6):
+            week = (table["day"] >= day) & (table["day"] < day + 7)
+            pairs = table["cardholder"][week].astype(np.int64) * 16 + table["channel"][week]
+            most = max(most, np.unique(pairs, return_counts=True)[1].max(initial=0))
+        assert most == cap
+
+
+def test_the_budget_holds_and_its_price_rises():
+    worlds = campaign_worlds(seeds=(7,), overrides=BUDGET)
+    env = small_campaign(worlds, terminal_value=False)
+    steps = play(env, encoded(env, intensity=1.0, cap=4))
+    budget = 0.02 * 150 * HORIZON / 30
+    spent = sum(step[4]["spent_cny"] for step in steps)
+    assert 0.3 * budget < spent <= budget + 1e-9
+    names = env.feature_names
+    left = [step[0][names.index("budget_left")] for step in steps]
+    assert left[-1] == pytest.approx(1.0 - spent / budget, abs=1e-3)
+    assert steps[0][0][names.index("has_budget")] == 1.0
+    assert max(step[0][names.index("contact_price_cny")] for step in steps) > 0.0
+
+
+def test_info_says_the_same_things_in_every_form(worlds):
+    for form in REWARD_FORMS:
+        env = small_campaign(worlds, reward=form)
+        _, start = env.reset(seed=0)
+        steps = play(env, encoded(env))
+        for info in (start, *(step[4] for step in steps)):
+            assert tuple(info["reward_terms"]) == REWARD_TERMS
+            assert tuple(info["costs"]) == COSTS
+            assert set(info) == set(start)
+        used = {name for step in steps for name, value in step[4]["reward_terms"].items() if value != 0.0}
+        assert (used >= {"expected", "twin"}) == (form == "paired")
+        assert ("spending" in used) == (form == "gross")
+        assert ("attributed" in used) == (form == "attributed")
+        assert env.metadata["privileged"] == (form == "paired")
+        assert [step[4]["terminal_value"] for step in steps[:-1]] == [0.0] * (len(steps) - 1)
+        assert steps[-1][4]["terminal_value"] == steps[-1][4]["reward_terms"]["terminal"] != 0.0
+        assert [step[3] for step in steps] == [False] * (len(steps) - 1) + [True]
+        assert not any(step[2] for step in steps)
+
+
+def test_attribution_gives_the_campaign_every_purchase_after_a_contact(worlds):
+    env = small_campaign(worlds, reward="attributed", terminal_value=False)
+    env.sink = log = log_of(worlds[0].world)
+    env.daily_discount = 1.0
+    total = sum(step[4]["reward_terms"]["attributed"] for step in play(env, encoded(env, intensity=1.0)))
+    contacts, responses = log["contacts"], log["responses"]
+    reached = contacts[contacts["status"] == 0]
+    expected = 0
+    for row in responses[responses["action"] >= 2].itertuples():
+        own = reached[reached["cardholder"] == row.cardholder]
+        at = own["day"] * 1440 + own["minute"]
+        now = row.day * 1440 + row.minute
+        before = (own["day"] < row.day) | ((own["day"] == row.day) & (own["ordinal"] < row.ordinal))
+        expected += row.value_mfen * bool((before & (now - at <= 14 * 1440)).any())
+    assert expected > 0
+    assert total == pytest.approx(expected * 1e-5 / 150)
+
+
+def test_costs_are_what_the_log_counts():
+    worlds = campaign_worlds(n=400, seeds=(7,))
+    env = small_campaign(worlds, terminal_value=False)
+    env.sink = log = log_of(worlds[0].world)
+    steps = play(env, encoded(env, intensity=1.0, cap=4))
+    total = {name: sum(step[4]["costs"][name] for step in steps) * 0.4 for name in COSTS}
+    consents, contacts, complaints = log["consents"], log["contacts"], log["complaints"]
+    assert total["unsubscribes"] == pytest.approx((consents["change"] == 0).sum())
+    assert total["off_switches"] == pytest.approx((consents["change"] == 2).sum())
+    assert total["complaints"] == pytest.approx((complaints["complaint"] == 0).sum())
+    assert total["blocked"] == pytest.approx((contacts["status"] == 2).sum())
+    assert total["over_cap"] == pytest.approx(contacts["rule"].isin([7, 8, 9, 10]).sum())
+    assert total["unsubscribes"] > 0
+
+
+def test_copies_go_on_alike(worlds):
+    env = small_campaign(worlds)
+    act = random_actions(env)
+    env.reset(seed=1)
+    env.step(act(0))
+    copies = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
+    want = [env.step(act(1)), env.step(act(2)), env.step(act(3)), env.reset()]
+    for other in copies:
+        for mine, theirs in zip(
+            want, [other.step(act(1)), other.step(act(2)), other.step(act(3)), other.reset()], strict=True
+        ):
+            np.testing.assert_array_equal(mine[0], theirs[0])
+            assert mine[1:] == theirs[1:]
+
+
+def test_a_vector_of_them_steps_like_each(worlds):
+    vector = gym.vector.SyncVectorEnv([lambda: small_campaign(worlds)] * 2)
+    singles = [small_campaign(worlds) for _ in range(2)]
+    seen, _ = vector.reset(seed=3)
+    for i, env in enumerate(singles):
+        np.testing.assert_array_equal(seen[i], env.reset(seed=3 + i)[0])
+    act = random_actions(singles[0])
+    for step in range(3):
+        seen, reward, _, over, _ = vector.step(np.stack([act(step), act(step + 10)]))
+        for i, env in enumerate(singles):
+            own = env.step(act(step + 10 * i))
+            np.testing.assert_array_equal(seen[i], own[0])
+            assert reward[i] == own[1]
+            assert over[i] == own[3]
+    vector.close()
+
+
+def test_the_docstring_names_every_column(worlds):
+    env = small_campaign(worlds)
+    text = CampaignEnv.__doc__ or ""
+    for name in env.feature_names:
+        stem = name.split(".")[-1]
+        for channel in CHANNELS:
+            stem = stem.removesuffix(channel) + "<channel>" if stem.endswith(f"_{channel}") else stem
+        assert f"`{stem}`" in text, name
+    for name in (*REWARD_TERMS, *COSTS):
+        assert f"`{name}`" in text
+    assert env.observation_space.shape == (len(env.feature_names),)
+    assert env.action_space.shape == (len(env.action_names),)
+
+
+def test_truth_is_a_copy(worlds):
+    env = small_campaign(worlds)
+    env.reset(seed=0)
+    env.truth()["trust"] = -1.0
+    assert env.truth()["trust"].min() >= 0.0
+
+
+def test_render_is_one_line(worlds):
+    env = small_campaign(worlds, render_mode="ansi")
+    env.reset(seed=0)
+    env.step(encoded(env))
+    line = env.render()
+    assert line is not None
+    assert f"day 7 of {HORIZON}" in line
+    assert "\n" not in line
+    assert small_campaign(worlds).render() is None
+
+
+def test_what_makes_no_sense_is_refused(worlds):
+    with pytest.raises(UnknownNameError, match="did you mean 'paired'"):
+        small_campaign(worlds, reward="pared")
+    with pytest.raises(UnknownNameError, match="unknown channel 'fax'"):
+        small_campaign(worlds, channels=("fax",))
+    for wrong, words in (
+        ({"decision_every": 0}, "decision_every: expected a whole number from 1"),
+        ({"horizon": 0}, "horizon: expected"),
+        ({"terminal_value": True}, "terminal_value: expected 'run_out' or False"),
+        ({"daily_discount": 1.1}, "daily_discount: expected"),
+        ({"channels": ("sms", "sms")}, "different names"),
+    ):
+        with pytest.raises(CardArenaError, match=words):
+            small_campaign(worlds, **wrong)
+    with pytest.raises(CardArenaError, match="worlds: expected one or more"):
+        small_campaign([])
+    env = small_campaign(worlds)
+    with pytest.raises(CardArenaError, match="expected a reset first"):
+        env.step(np.zeros(env.codec.size))
+    env.reset(seed=0)
+    with pytest.raises(CardArenaError, match="action: expected 20 finite numbers"):
+        env.step(np.zeros(3))
+    with pytest.raises(CardArenaError, match="option 'world'"):
+        env.reset(options={"cardholder": 3})
+    with pytest.raises(CardArenaError, match="expected 0 to 1, found 2"):
+        env.reset(options={"world": 2})
+    played = small_world(20)
+    played.play(Silent(), 1)
+    with pytest.raises(CardArenaError, match="at day 0, found day 1"):
+        type(worlds[0])(played, worlds[0].make_run_out)
