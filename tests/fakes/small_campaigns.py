@@ -1,5 +1,6 @@
 """Small campaigns for tests of the environment: two worlds, four weeks, a short run-out."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -37,7 +38,8 @@ def settings(
 def play(env: CampaignEnv, action: Any, seed: int = 0) -> list[tuple[Any, ...]]:
     """Return every step of an episode under one action, or under `action(step)`."""
     env.reset(seed=seed)
+    choose: Callable[[int], Any] = action if callable(action) else lambda _: action
     steps = []
     while not steps or not steps[-1][3]:
-        steps.append(env.step(action(len(steps)) if callable(action) else action))
+        steps.append(env.step(choose(len(steps))))
     return steps

@@ -4,6 +4,7 @@ import copy
 import pickle
 import warnings
 from itertools import pairwise
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -46,7 +47,7 @@ def log_of(world: World) -> RunLog:
     return RunLog(traits=world.traits, days=HORIZON, run_out_days=0, first_day=0)
 
 
-def encoded(env: CampaignEnv, **given: float) -> np.ndarray:
+def encoded(env: CampaignEnv, **given: Any) -> np.ndarray:
     return env.codec.encode(settings(n_channels=len(env.codec.channels), **given))
 
 
@@ -124,6 +125,7 @@ def test_gross_terms_are_the_margin_in_the_log():
     steps = play(env, encoded(env, intensity=1.0, cap=4))
     terms = sum(step[4]["reward_terms"][name] for step in steps for name in REALISED_TERMS)
     assert terms == pytest.approx(realised_mfen(log, HORIZON).sum() * 1e-5 / 150)
+    assert env.world is not None
     # The run-out, too, is what the log of such a world says.
     ended, tail = env.world.fork(), RunLog(traits=world[0].world.traits)
     ended.play(world[0].make_run_out(), 10, sink=tail)
@@ -215,6 +217,9 @@ def test_nobody_hears_more_by_a_channel_than_the_cap():
             pairs = table["cardholder"][week].astype(np.int64) * 16 + table["channel"][week]
             most = max(most, np.unique(pairs, return_counts=True)[1].max(initial=0))
         assert most == cap
+        # A week later there is room again.
+        pairs = table["cardholder"].astype(np.int64) * 16 + table["channel"]
+        assert np.unique(pairs, return_counts=True)[1].max(initial=0) >= 3 * cap
 
 
 def test_the_budget_holds_and_its_price_rises():
@@ -256,15 +261,18 @@ def test_attribution_gives_the_campaign_every_purchase_after_a_contact(worlds):
     env.sink = log = log_of(worlds[0].world)
     env.daily_discount = 1.0
     total = sum(step[4]["reward_terms"]["attributed"] for step in play(env, encoded(env, intensity=1.0)))
-    contacts, responses = log["contacts"], log["responses"]
-    reached = contacts[contacts["status"] == 0]
+    contacts, responses = log.table("contacts"), log.table("responses")
+    reached = contacts["status"] == 0
+    moment = contacts["day"].astype(np.int64) * 1440 + contacts["minute"]
     expected = 0
-    for row in responses[responses["action"] >= 2].itertuples():
-        own = reached[reached["cardholder"] == row.cardholder]
-        at = own["day"] * 1440 + own["minute"]
-        now = row.day * 1440 + row.minute
-        before = (own["day"] < row.day) | ((own["day"] == row.day) & (own["ordinal"] < row.ordinal))
-        expected += row.value_mfen * bool((before & (now - at <= 14 * 1440)).any())
+    for j in np.flatnonzero(responses["action"] >= 2):
+        day, now = responses["day"][j], int(responses["day"][j]) * 1440 + int(responses["minute"][j])
+        own = reached & (contacts["cardholder"] == responses["cardholder"][j])
+        before = (contacts["day"] < day) | (
+            (contacts["day"] == day) & (contacts["ordinal"] < responses["ordinal"][j])
+        )
+        if (own & before & (now - moment <= 14 * 1440)).any():
+            expected += int(responses["value_mfen"][j])
     assert expected > 0
     assert total == pytest.approx(expected * 1e-5 / 150)
 
