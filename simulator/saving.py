@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cardarena.simulator.cache_lines import copied
 from cardarena.simulator.contracts import History
 from cardarena.simulator.errors import ResultsError
 from cardarena.simulator.scenario import Scenario
@@ -18,7 +19,7 @@ from cardarena.simulator.state import WorldState
 if TYPE_CHECKING:
     from cardarena.simulator.world import World
 
-SAVE_VERSION: Final = 3
+SAVE_VERSION: Final = 4
 
 
 def save_world(world: "World", path: Path) -> Path:
@@ -85,7 +86,8 @@ def load_world(path: Path, *, scheduler: str, threads: int) -> "World":
         raise ResultsError(f"{path.name}: expected a world of version {SAVE_VERSION}, found {version}")
     scenario = Scenario.model_validate_json(json.dumps(meta["scenario"]))
     state = WorldState(
-        **{name[6:]: values for name, values in arrays.items() if name.startswith("state.")}, **meta["state"]
+        **{name[6:]: copied(values) for name, values in arrays.items() if name.startswith("state.")},
+        **meta["state"],
     )
     history = {name[8:]: values for name, values in arrays.items() if name.startswith("history.")}
     return World(
