@@ -37,6 +37,8 @@ from cardarena.simulator.play import BUDGET_DAYS
 
 #: A person's potential is computed anew after so many days: traits do not move, permissions seldom do.
 POTENTIAL_DAYS: Final = 28
+#: The rule that `oracle_planner` plays.
+RULE_FILE: Final = Path(__file__).with_name("oracle_planner.json")
 
 
 @dataclass(frozen=True)
@@ -335,3 +337,25 @@ class LadderPolicy(BasePolicy):
 def read_rule(path: Path) -> Rule:
     """Return the rule in a JSON file that `benchmarks.validation.planning` wrote."""
     return Rule.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+class OraclePlanner(LadderPolicy):
+    """The top of the planning ladder: sees the full state, knows what a contact costs the future, and no luck.
+
+    Its rule is the file `agents/oracle_planner.json`: shadow prices learnt on training seeds over a year of `baseline`, by
+    `python -m cardarena.benchmarks.validation.planning`, which writes such a file as `planner.json`; put another in its place
+    and the policy plays that. It is no upper bound: the rule is linear and learnt where the horizon was a year.
+
+    Dial: price of a contact in CNY, on top of the rule's and of the arena's.
+    """
+
+    name, league = "oracle_planner", "privileged"
+    title = "Planning oracle"
+    summary = "Knows the latent state and ranks contacts by one-step value and learnt shadow prices of what they leave behind."
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.5, 2.0, 5.0), 0.0, 0.0)
+
+    def __init__(self, dial: float | None = None) -> None:
+        """Read the shipped rule."""
+        rule = read_rule(RULE_FILE)
+        super().__init__(dial, rule)
+        self.rule = rule.with_price(rule.price + self.dial)

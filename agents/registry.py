@@ -12,10 +12,14 @@ from typing import Any, Final, cast
 from cardarena.agents.bandits import LinUcb, Thompson
 from cardarena.agents.base import BasePolicy
 from cardarena.agents.learned import CappedPropensity, Propensity
+from cardarena.agents.mpc import Mpc
 from cardarena.agents.oracle import OracleMyopic
+from cardarena.agents.planning import OraclePlanner
 from cardarena.agents.priced import GreedyPriced, Uplift
+from cardarena.agents.recovering import RecoveringBandit
 from cardarena.agents.reference import Caretaker, Random, Silent, StatusQuo
 from cardarena.agents.rules import Blast, Cadence, Rfm, Segment
+from cardarena.agents.whittle import Whittle
 from cardarena.simulator.contracts import LEAGUES, Policy
 from cardarena.simulator.errors import PolicyError, UnknownNameError, nearest
 
@@ -34,7 +38,11 @@ _CLASSES: Final[tuple[type[BasePolicy], ...]] = (
     CappedPropensity,
     Uplift,
     GreedyPriced,
+    RecoveringBandit,
+    Whittle,
+    Mpc,
     OracleMyopic,
+    OraclePlanner,
 )
 _POLICIES: Final = {cls.name: cls for cls in _CLASSES}
 _METHODS: Final = ("reset", "decide", "learn", "explain", "state", "load_state")
