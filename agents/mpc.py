@@ -1,4 +1,4 @@
-"""Model predictive control: a fitted model of response, recovery and refusal; plan the next weeks as if it were certain, do the first step."""
+"""Model predictive control: plan the next weeks with a fitted model as if it were certain, and do the first step."""
 
 from typing import ClassVar, Final
 
@@ -10,7 +10,7 @@ from cardarena.agents.timing import MEMORY_DAYS, Response, TimedPolicy, Today, c
 from cardarena.simulator.contracts import Floats
 
 #: Attention lost per log(1 + contacts) of the week and of 28 days: prior, and its weight in rows of the log. Assumed.
-PRIOR_LOST: Final = np.array([0.25, 0.10])
+PRIOR_LOST: Final = np.array([0.10, 0.05])
 PRIOR_ROWS: Final = 20_000.0
 LEAST_ATTENTION: Final = 0.1
 #: Log hazard of refusing a channel per contact of 28 days: prior mean and standard deviation. Assumed.
@@ -27,7 +27,7 @@ def lost_attention(log: Response) -> Floats:
     x = -contact_logs(log.person) * log.expected[:, None]
     y = log.found - log.expected
     weight = 1.0 / log.noise
-    return np.maximum(ridge(x, y, weight / weight.mean(), PRIOR_ROWS, PRIOR_LOST), 0.0)
+    return np.clip(ridge(x, y, weight / weight.mean(), PRIOR_ROWS, PRIOR_LOST), 0.0, None)
 
 
 def contact_logs(person: np.ndarray) -> Floats:
@@ -52,7 +52,7 @@ def refusal_slope(contacts: Floats, refused: Floats, p_rest: Floats) -> Floats:
         rate = p_rest * np.exp(np.clip(x @ beta, -10.0, 10.0))
         hessian = (x * rate[:, None]).T @ x + np.diag(precision)
         beta = beta + np.linalg.solve(hessian, x.T @ (refused - rate) - precision * (beta - mean))
-    return np.clip(beta, -3.0, 3.0)
+    return np.asarray(np.clip(beta, -3.0, 3.0), dtype=np.float64)
 
 
 def plan(reward: Floats, share: Floats, cost: Floats, keep: float) -> Floats:
@@ -111,12 +111,12 @@ class Mpc(TimedPolicy):
 
     name = "mpc"
     title = "Model predictive control"
-    summary = "A fitted model of response, recovery and refusal; plans eight weeks as if it were certain, and plays the first step."
+    summary = "A fitted model of response, recovery and refusal; plans eight weeks as if certain, plays the first step."
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.1, 0.0)
     #: Decisions looked ahead, today's included.
     steps: ClassVar[int] = 8
     #: What a contact of the reference channel costs in goodwill, CNY: at rest, and per contact of 28 days; tuned.
-    goodwill: ClassVar[tuple[float, float]] = (0.3, 0.15)
+    goodwill: ClassVar[tuple[float, float]] = (0.1, 0.3)
     #: How much of the goodwill grows with the margin that the person brings anyway; the rest is the same for all. Tuned.
     margin_share: ClassVar[float] = 0.5
     #: A lost permission costs so many decisions of the person's usual worth; tuned.

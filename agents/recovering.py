@@ -124,12 +124,14 @@ class RecoveringBandit(TimedPolicy):
 
     name = "recovering_bandit"
     title = "Recovering bandit"
-    summary = "Effects that recover with the days since the last contact, and the best sequence of the next weeks."
+    summary = (
+        "Effects that recover with the days since the last contact, and the best sequence of the next weeks."
+    )
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.1, 0.0)
     #: Decisions looked ahead, today's included.
     steps: ClassVar[int] = 6
     #: What a contact of the reference channel costs in goodwill, CNY; tuned.
-    goodwill: ClassVar[float] = 0.5
+    goodwill: ClassVar[float] = 1.0
 
     def fit_recovery(self, log: Response) -> None:
         """Estimate the recovery from purchases beyond those expected anyway."""
@@ -143,7 +145,7 @@ class RecoveringBandit(TimedPolicy):
 
     def forgone(self, today: Today) -> Floats:
         """Return what is lost of the best sequence, and goodwill; heavier channels set people back by more."""
-        ages = np.arange(int(np.ceil(KNOTS[-1] / self.every_days)) + 1) * float(self.every_days)
+        ages = np.arange(0.0, KNOTS[-1] + self.every_days, self.every_days, dtype=np.float64)
         share = (hats(ages) @ self.share.T).T[kind_of(today.person)]
         reward = self.forecast(today.worth.max(axis=1), self.steps)
         wait, contact = waiting_value(reward, share, self.goodwill)

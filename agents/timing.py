@@ -21,7 +21,7 @@ from cardarena.simulator.contracts import Bools, Brief, Contacts, Floats, Ints, 
 from cardarena.simulator.names import CATEGORIES
 
 #: A channel that is so many times as strong adds this power of it: whoever is called, and noticed it, buys at most once. Tuned.
-DOSE_POWER: Final = 0.5
+DOSE_POWER: Final = 0.35
 #: The channel by which strength and burden are measured; most logged contacts go by it.
 REFERENCE: Final = "sms"
 #: How long a need lasts, days; a forecast goes home to a person's usual value at this pace. Assumed.
@@ -177,7 +177,7 @@ class TimedPolicy(GreedyPriced):
         self._see(today.worth.max(axis=1))
         left = self.attention(person)[:, None] * gross
         score = np.where(np.isfinite(gross), left - cost - self.forgone(today), -np.inf)
-        score = np.round(score, 9)
+        score = np.asarray(np.round(score, 9), dtype=np.float64)
         at = score.argmax(axis=1)
         best = score[np.arange(view.n), at]
         price = self.dial + view.contact_price_mfen * 1e-5

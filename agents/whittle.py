@@ -29,18 +29,20 @@ PRECURSOR_DAYS: Final = 7.0
 TRUE_SHARE: Final = 0.5
 #: Chance of a purchase within 14 days by somebody in need who is not contacted. Assumed.
 P_BOUGHT: Final = 0.35
-MOST_IN_MIND: Final = 8
+MOST_IN_MIND: Final = 12
 #: Gains for which indices are computed, CNY; in between they are linear, and beyond they grow in proportion.
 GAINS: Final = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0])
 #: Discount of a step; a person stays, and is contacted, for about two years.
 DISCOUNT: Final = 0.99
 #: Tolerances tried, contacts in 28 days that halve attention; and how strongly the middle one is believed beforehand.
 TOLERANCES: Final = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 64.0])
-_SWEEPS: Final = 40
-_BISECTIONS: Final = 30
+_SWEEPS: Final = 20
+_BISECTIONS: Final = 28
 
 
-def values(move: Floats, reward: Floats, discount: float, subsidy: Floats, start: Floats, sweeps: int) -> Floats:
+def values(
+    move: Floats, reward: Floats, discount: float, subsidy: Floats, start: Floats, sweeps: int
+) -> Floats:
     """Return the relative values after so many sweeps of value iteration under a subsidy, shape (problems, states).
 
     Relative to each problem's first state: only differences matter to a choice, and they settle long before the values.
@@ -68,7 +70,7 @@ def advantage(move: Floats, reward: Floats, discount: float, subsidy: Floats, va
     return reward[:, 1] - reward[:, 0] - subsidy[:, None] + later
 
 
-def left_alone(move: Floats, reward: Floats, discount: float, subsidy: float, sweeps: int = 2_000) -> Bools:
+def left_alone(move: Floats, reward: Floats, discount: float, subsidy: float, sweeps: int = 600) -> Bools:
     """Return the states in which leaving alone is the best action under a subsidy, shape (states,).
 
     Args:
@@ -163,9 +165,9 @@ def rewards(gains: Floats, tolerance: float, goodwill: float) -> Floats:
 class Whittle(TimedPolicy):
     """Contacts whoever's Whittle index, of a process of need and contacts in mind, exceeds what the contact costs.
 
-    The bank sees neither need nor memory: the need is believed from the fitted chance of a purchase and the signs of the week, and
-    the index is the mean over that belief; contacts in mind are the bank's count of 28 days. The tolerance is fitted to the log:
-    by how much the fitted increment is overdone for people contacted lately.
+    The bank sees neither need nor memory: the need is believed from the fitted chance of a purchase and the signs of the
+    week, and the index is the mean over that belief; contacts in mind are the bank's count of 28 days. The tolerance is
+    fitted to the log: by how much the fitted increment is overdone for people contacted lately.
     In a cold start it explores on a slice and fits twice, from day 21 on.
 
     Dial: price of a contact in CNY, on top of its cost and the arena's price.

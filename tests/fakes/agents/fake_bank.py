@@ -1,16 +1,18 @@
-"""A tiny made-up bank for tests of policies: random features, the shipped catalogue, toy truths, no simulator."""
+"""A tiny made-up bank for tests of policies: random features, the shipped catalogue, toy truths; oracles see a small world."""
 
 from collections.abc import Sequence
-from types import SimpleNamespace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from tests.fakes.small_worlds import small_world
 
 from cardarena.agents.market import Market
 from cardarena.simulator.bank.catalogue import load_channels, load_offers
 from cardarena.simulator.bank.features import FEATURES
 from cardarena.simulator.contracts import Brief, Contacts, Feedback, History, View
 from cardarena.simulator.names import CATEGORIES, CHANNELS, N_CATEGORIES
+from cardarena.simulator.rules import Rules
 
 CAPS = {"day": 1, "week": 3, "month": 8, "channel_week": [2] * len(CHANNELS)}
 #: Push, in-app, SMS, e-mail, WeCom.
@@ -87,12 +89,15 @@ def make_view(
     """Return a view of everybody; a closed account, depth without consent and quiet hours are refused."""
     n = brief.n_cardholders
     x = make_features(n, seed=day + 1) if features is None else features
+    if not permitted:
+        x = x.copy()
+        x[[AT[f"permitted_{name}"] for name in CHANNELS]] = 0.0
     names = FEATURES if names is None else tuple(names)
 
     def allowed(offer: int, channel: int, depth: int, minute: int, rows: np.ndarray | None) -> np.ndarray:
         record = brief.channels[channel]
         quiet = not 540 <= minute < 1260
-        ok = (x[AT["is_open"]] > 0) & (x[AT[f"permitted_{CHANNELS[channel]}"]] > 0) & (not quiet) & permitted
+        ok = (x[AT["is_open"]] > 0) & (x[AT[f"permitted_{CHANNELS[channel]}"]] > 0) & (not quiet)
         if depth > 0:
             ok = ok & (x[AT["personalisation_on"]] > 0)
         if depth == 2 or brief.offers[offer]["needs_sensitive_consent"]:
@@ -110,16 +115,29 @@ def make_view(
         allowed=allowed,
         budget_left_mfen=budget_left_mfen,
         contact_price_mfen=contact_price_mfen,
-        truth=FakeTruth(n) if oracle else None,
+        truth=FakeTruth(x) if oracle else None,
     )
 
 
-class FakeTruth:
-    """A latent record whose one-step value grows with the id and falls with the offer's code."""
+@lru_cache
+def small_state(n: int) -> tuple[np.ndarray, np.ndarray, Rules]:
+    """Return the records of a small world, and its rules."""
+    world = small_world(n, seed=5)
+    return world.state.people, world.state.accounts, world.rules
 
-    def __init__(self, n: int) -> None:
-        self.people = np.zeros(n, dtype=[("theta", np.float64)])
-        self.params = SimpleNamespace()
+
+class FakeTruth:
+    """Records of a small world under the view's permissions; one-step values that grow with the id and fall with the offer."""
+
+    def __init__(self, x: np.ndarray) -> None:
+        people, accounts, self.rules = small_state(x.shape[1])
+        self.people, self.accounts = people.copy(), accounts.copy()
+        self.params = self.rules.parameter[0]
+        self.people["alive"] = self.accounts["is_open"] = x[AT["is_open"]] > 0
+        for name in ("marketing_consent", "personalisation_on", "sensitive_consent", "partner_consent"):
+            self.accounts[name] = x[AT[name]] > 0
+        for c, name in enumerate(CHANNELS):
+            self.accounts["permitted"][:, c] = x[AT[f"permitted_{name}"]] > 0
 
     def expected_one_step_value(
         self, offer: int, channel: int, depth: int, minute: int, rows: np.ndarray
