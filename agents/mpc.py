@@ -112,7 +112,7 @@ class Mpc(TimedPolicy):
     name = "mpc"
     title = "Model predictive control"
     summary = "A fitted model of response, recovery and refusal; plans eight weeks as if certain, plays the first step."
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.1, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.0, 0.0)
     #: Decisions looked ahead, today's included.
     steps: ClassVar[int] = 8
     #: What a contact of the reference channel costs in goodwill, CNY: at rest, and per contact of 28 days; tuned.

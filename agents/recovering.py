@@ -119,7 +119,7 @@ class RecoveringBandit(TimedPolicy):
     Dial: price of a contact in CNY, on top of its cost and the arena's price.
 
     References:
-        Pike-Burke and Gruenewaelder, Recovering Bandits (NeurIPS 2019): d-step lookahead with Gaussian processes.
+        Pike-Burke and Grünewälder, Recovering Bandits (NeurIPS 2019): d-step lookahead with Gaussian processes.
     """
 
     name = "recovering_bandit"
@@ -127,7 +127,7 @@ class RecoveringBandit(TimedPolicy):
     summary = (
         "Effects that recover with the days since the last contact, and the best sequence of the next weeks."
     )
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.1, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.0, 0.0)
     #: Decisions looked ahead, today's included.
     steps: ClassVar[int] = 6
     #: What a contact of the reference channel costs in goodwill, CNY; tuned.

@@ -5,7 +5,6 @@ contact takes from those that could follow: each has a model of how a person rec
 same log, and plans with it (`recovering_bandit`, `whittle`, `mpc`). They know of a person what the bank's columns say.
 """
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -137,17 +136,17 @@ class TimedPolicy(GreedyPriced):
         found = np.minimum(part.bought[own], 1.0) - need[own]
         return Response(part.person, expected, found, noise, part.opted_out, part.channel)
 
-    @abstractmethod
     def fit_recovery(self, log: Response) -> None:
         """Fit how people recover from being contacted."""
+        raise NotImplementedError
 
-    @abstractmethod
     def attention(self, person: np.ndarray) -> Floats:
         """Return the share of the increment that is left today, shape (n,); `person` is the person block."""
+        raise NotImplementedError
 
-    @abstractmethod
     def forgone(self, today: Today) -> Floats:
         """Return what a contact by each channel takes from later ones, CNY, shape (n, c)."""
+        raise NotImplementedError
 
     def forecast(self, worth: Floats, steps: int) -> Floats:
         """Return the worth of the best contact of a rested person at the next decisions, CNY, shape (n, steps).

@@ -179,7 +179,7 @@ class Whittle(TimedPolicy):
     name = "whittle"
     title = "Whittle index"
     summary = "A Whittle index of need and contacts in mind, on beliefs, against what a contact costs."
-    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.1, 0.0)
+    dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.0, 0.0)
     #: What the first contact of the reference channel costs in goodwill, and each one in mind adds, CNY; tuned.
     goodwill: ClassVar[float] = 0.2
 
