@@ -15,8 +15,7 @@ from cardarena.simulator.behaviour.elementary import exp, power
 from cardarena.simulator.behaviour.neighbours import BLOCK
 from cardarena.simulator.behaviour.parameters import parameter_record
 from cardarena.simulator.behaviour.person import new_people
-from cardarena.simulator.behaviour.randomness import SCENARIO, draw
-from cardarena.simulator.cache_lines import zeros
+from cardarena.simulator.behaviour.randomness import SCENARIO, draw, philox4x32
 from cardarena.simulator.names import CHANNELS, N_CATEGORIES, N_CONTEXTS
 from cardarena.simulator.population.tables import tables
 from cardarena.simulator.rules import COMPLIANCE, MONEY, Rules
@@ -37,8 +36,22 @@ def world_key(seed: int) -> int:
     return int.from_bytes(hashlib.sha256(f"cardarena world {salt} {seed}".encode()).digest()[:8], "little")
 
 
+def luck_key(key: int, day: int, seed: int, number: int) -> int:
+    """Return the key of a luck that is nobody's own: a function of a world's key and of what the luck is for.
+
+    Args:
+        key: the world's 64-bit key.
+        day: day on which the luck parts, from -4096 to 61439.
+        seed: seed of whoever asks, 64 bits.
+        number: which of their lucks, 32 bits.
+    """
+    c1 = (day + 4096) << 16 | SCENARIO << 12 | randomness.OTHER_LUCK
+    words = philox4x32(number, c1, seed >> 32 & 0xFFFFFFFF, seed & 0xFFFFFFFF, key & 0xFFFFFFFF, key >> 32)
+    return int(words[0]) << 32 | int(words[1])
+
+
 def policy_seed(key: int) -> int:
-    """Return the seed that a policy of this world gets; the world's key cannot be found from it."""
+    """Return the seed that a policy of a world with this luck gets; the key cannot be found from it."""
     return int.from_bytes(hashlib.sha256(f"cardarena policy {key}".encode()).digest()[:6], "little")
 
 
@@ -200,7 +213,7 @@ def _new_holders(seed, share, max_days, tenure_days, is_new):
 
 def make_accounts(traits: np.ndarray, scenario: "Scenario", key: int) -> np.ndarray:
     """Return what the bank knows of these cardholders on the first day: the file, the permissions, and no history."""
-    accounts = zeros(traits.size, ACCOUNT)
+    accounts = np.zeros(traits.size, dtype=ACCOUNT)
     for field in ("cardholder", "age", "gender", "city_tier", "income_band", "tenure_days"):
         accounts[field] = traits[field]
     accounts["limit_fen"] = traits["credit_limit_fen"]

@@ -9,11 +9,9 @@ import numpy as np
 
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES
 from cardarena.simulator.behaviour.events import AGENDA_SIZE
-from cardarena.simulator.cache_lines import copied
-from cardarena.simulator.compilation import compiled
 from cardarena.simulator.rules import EVENT, OPEN_CASE, PENDING
 
-_SCALARS = ("seed", "day", "spent_mfen", "price_mfen", "reset_day", "reset_days")
+_SCALARS = ("seed", "luck", "day", "spent_mfen", "price_mfen", "reset_day", "reset_days")
 
 
 @dataclass
@@ -21,7 +19,8 @@ class WorldState:
     """Everything that changes.
 
     Attributes:
-        seed: the 64-bit world seed.
+        seed: the 64-bit world seed: who there is, and when.
+        luck: the 64-bit key of all that is drawn day by day; the seed, but in a fork with another luck.
         day: day that comes next (0 is the first decision day; negative during the burn-in).
         people: PERSON records, shape (n,).
         accounts: ACCOUNT records, shape (n,).
@@ -40,6 +39,7 @@ class WorldState:
     """
 
     seed: int
+    luck: int
     day: int
     people: np.ndarray
     accounts: np.ndarray
@@ -62,6 +62,7 @@ class WorldState:
         n = people.size
         return cls(
             seed=seed,
+            luck=seed,
             day=day,
             people=people,
             accounts=accounts,
@@ -77,28 +78,13 @@ class WorldState:
 
     def copy(self) -> "WorldState":
         """Return an independent copy."""
-        arrays = {f.name: copied(getattr(self, f.name)) for f in fields(self) if f.name not in _SCALARS}
+        arrays = {f.name: getattr(self, f.name).copy() for f in fields(self) if f.name not in _SCALARS}
         return replace(self, **arrays)
 
 
-@compiled()
-def _find_starts(pending, starts):
-    j = 0
-    for i in range(starts.size - 1):
-        starts[i] = j
-        while j < pending.size and pending[j].cardholder == i:
-            j += 1
-    starts[starts.size - 1] = j
-
-
 def inbox_starts(pending: np.ndarray, n: int) -> np.ndarray:
-    """Return where each person's rows of the pending table begin, and behind the last where they end, shape (n + 1,).
-
-    Args:
-        pending: PENDING rows in the order of cardholders.
-        n: how many cardholders.
-    """
-    starts = np.zeros(n + 1, dtype=np.int64)
-    if pending.size:
-        _find_starts(pending, starts)
-    return starts
+    """Return where each person's rows of the pending table begin, and behind the last where they end, shape (n + 1,)."""
+    if pending.size == 0:
+        return np.zeros(n + 1, dtype=np.int64)
+    counts = np.bincount(pending["cardholder"], minlength=n)
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])

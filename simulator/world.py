@@ -147,9 +147,22 @@ class World:
 
     # --- copies
 
-    def fork(self) -> "World":
-        """Return an independent world in the same state."""
-        return _made(*self._parts(self.state.copy()))
+    def fork(self, *, luck: int | None = None) -> "World":
+        """Return an independent world in the same state.
+
+        Args:
+            luck: key of another luck, such as `setup.luck_key` gives: the people, the dates and all that has happened stay,
+                and what is still to be drawn is drawn anew. Without it the fork has the same luck.
+
+        Raises:
+            CardArenaError: the luck is this world's own: whoever asks for another must not foresee this one.
+        """
+        state = self.state.copy()
+        if luck is not None:
+            if luck in (self.state.luck, self.state.seed):
+                raise CardArenaError("luck of a fork: expected another key, found the world's own")
+            state.luck = luck
+        return _made(*self._parts(state))
 
     def __reduce__(self) -> tuple[Callable[..., "World"], tuple[Any, ...]]:
         # Made again from its parts: an array that was read-only would come back writable, which is another type to the
@@ -197,7 +210,7 @@ class World:
             is_logged = self.scenario.logged_history and index == 0
             if is_logged:
                 recorder = HistoryRecorder(
-                    self.state.seed, self.n, min(HISTORY_DAYS, phase.days) // max(1, policy.every_days)
+                    self.state.luck, self.n, min(HISTORY_DAYS, phase.days) // max(1, policy.every_days)
                 )
             before = done
 
@@ -270,7 +283,7 @@ class World:
         # Whoever takes over takes the last one's placements down; what was sent arrives.
         placed = self.rules.channels["at_visit"][self.state.pending["channel"]] > 0
         self.state.pending = self.state.pending[~placed]
-        policy.reset(self._brief(policy, days, budget_mfen), policy_seed(self.state.seed))
+        policy.reset(self._brief(policy, days, budget_mfen), policy_seed(self.state.luck))
 
     def run(
         self,

@@ -172,7 +172,7 @@ class ComplaintDesk:
             # By its place among complaints of its kind: the ordinal would shift with every contact more.
             which = (int(case["cardholder"]), int(case["complaint"]))
             count[which] = count.get(which, -1) + 1
-            self._draw(state.seed, case, count[which])
+            self._draw(state.luck, case, count[which])
         return cases, filed["minute"]
 
     def _draw(self, seed: int, case: np.void, nth: int) -> None:

@@ -5,7 +5,8 @@ Layout of the counter (c0, c1, c2, c3), 32 bits each:
     c1  day + 4096 (16 bits) | domain (4 bits) | purpose (12 bits)
     c2  bank (4 bits) | channel (8 bits) | offer or category (12 bits) | ordinal within the day (8 bits)
     c3  loop index (transaction j, attempt r)
-The key is the 64-bit world seed: never scenario, policy or bank. The four words of a draw are named lanes.
+The key is the world's 64-bit luck, in a run the world seed: never scenario, policy or bank. The four words of a
+draw are named lanes.
 
 References:
     Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011); known answers of the Random123 distribution.
@@ -50,6 +51,7 @@ CONSENT_CHANGE: Final = 27
 EXPERIMENT: Final = 41
 NEW_ACCOUNT: Final = 42
 COMPLAINT_CASE: Final = 43  # four lanes: simple, work, enquiry, escalation if late
+OTHER_LUCK: Final = 44  # two words make a key, see setup.luck_key
 
 
 @njit(inline="always")

@@ -53,7 +53,7 @@ class Cardholder:
         """Attach to cardholder `i`; `contacts` are its rows of the pending table."""
         self.i, self.state, self.rules, self.today = i, state, rules, today[0]
         self.low, self.high = contacts.start, contacts.stop
-        self.seed = np.uint64(state.seed)
+        self.seed = np.uint64(state.luck)
         self._buffer = np.zeros(events.AGENDA_SIZE * events.ROWS_PER_ITEM, dtype=EVENT)
         self.rows: list[np.ndarray] = []
 

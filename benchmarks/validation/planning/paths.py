@@ -161,9 +161,8 @@ def _read(
     arms = generator.arms(truth, run.day, taken=policy.waiting)
     outlook = Lookout(generator).outlook(truth, arms, run.day)
     keep = kept_over_night(run)
-    path = run.fork()
     # From here on the copy lives with a luck that is nobody else's.
-    path.state.seed = independent_key(run.seed, run.day, number)
+    path = run.fork(luck=independent_key(run.seed, run.day, number))
     margin = np.zeros(run.n)
     weights = discount_ppm(look_ahead, DISCOUNT) / PPM
     step = [0]

@@ -115,7 +115,6 @@ def _read(
         deal_stocks(twin.state, first.state, reach)
         deal_stocks(plain.state, first.state, reach)
     rest = first.state
-    # From here on both live with a luck of their own, which is nobody else's.
     base, base_hazard = _future(plain, policy, key, look_ahead, is_placebo, rest)
     pushed, pushed_hazard = _future(twin, policy, key, look_ahead, is_placebo, rest)
     worth = np.maximum(base, 0.0) / look_ahead * lasting_days
@@ -189,6 +188,8 @@ def _future(
 
     The account does not close by choice meanwhile; the chance is what its hazards add up to.
     """
+    # From here on they live with a luck of their own, which is nobody else's.
+    world = world.fork(luck=key)
     weights = discount_ppm(days, DISCOUNT) / PPM
     total, hazard = np.zeros((2, world.n))
     step = [0]
@@ -200,7 +201,6 @@ def _future(
         _add_hazards(state.people, q[0], weights[step[0]], hazard)
         step[0] += 1
 
-    world.state.seed = key
     run = hooked(world, is_placebo=is_placebo, meter=meter, at_rest=at_rest)
     run.play(copy.deepcopy(policy), days, reset=False)
     return total / MFEN_PER_CNY, hazard

@@ -67,7 +67,7 @@ def deal_stocks(state: WorldState, at_rest: WorldState, could_reach: np.ndarray)
         at_rest: the state whose people lend their stocks, each stock from somebody else.
         could_reach: shape (n, channels), whether the channel reached the person before anything was decided.
     """
-    luck = np.random.Generator(np.random.Philox(key=[state.seed, _PLACEBO_STREAM + (state.day << 16)]))
+    luck = np.random.Generator(np.random.Philox(key=[state.luck, _PLACEBO_STREAM + (state.day << 16)]))
     people, accounts = state.people, state.accounts
     alive = np.flatnonzero(people["alive"] == 1)
     lent, had = at_rest.people, at_rest.accounts

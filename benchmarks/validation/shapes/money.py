@@ -6,11 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.agents.registry import make_policy
+from cardarena.benchmarks.gathering import gathered
 from cardarena.benchmarks.validation.drawing import GREY, INK, curve_with_band, draw, draw_panels, legend
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Campaign
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding, mean_curve
-from cardarena.benchmarks.validation.shapes.worlds import KeptLog, branch, gathered, played, uncapped
+from cardarena.benchmarks.validation.shapes.worlds import KeptLog, branch, played, uncapped
 from cardarena.simulator.names import CATEGORIES, CONSENT_CHANGES, RESPONSES, Kind
 from cardarena.simulator.world import World
 

@@ -6,11 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.agents.registry import make_policy
+from cardarena.benchmarks.gathering import gathered
 from cardarena.benchmarks.report.canvas import colour_of
 from cardarena.benchmarks.validation.drawing import GREY, INK, draw
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding, mean_curve
-from cardarena.benchmarks.validation.shapes.worlds import gathered, played
+from cardarena.benchmarks.validation.shapes.worlds import played
 
 PEOPLE: Final = 4_000
 DAYS: Final = 90

@@ -6,11 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.agents.registry import make_policy
+from cardarena.benchmarks.gathering import gathered
 from cardarena.benchmarks.validation.drawing import GREY, draw, legend
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Campaign
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding
-from cardarena.benchmarks.validation.shapes.worlds import gathered, played, uncapped
+from cardarena.benchmarks.validation.shapes.worlds import played, uncapped
 from cardarena.simulator.contracts import Policy
 from cardarena.simulator.names import RESPONSES, Kind
 from cardarena.simulator.world import World

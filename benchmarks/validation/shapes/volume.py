@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.agents.registry import make_policy
+from cardarena.benchmarks.gathering import gathered
 from cardarena.benchmarks.validation.drawing import (
     GREY,
     INK,
@@ -20,7 +21,7 @@ from cardarena.benchmarks.validation.drawing import (
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes.campaign import SMS, Campaign, Steady
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding, log_scales, mean_curve
-from cardarena.benchmarks.validation.shapes.worlds import gathered, played, uncapped
+from cardarena.benchmarks.validation.shapes.worlds import played, uncapped
 from cardarena.simulator.contracts import Policy
 from cardarena.simulator.world import World
 

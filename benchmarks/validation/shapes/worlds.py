@@ -1,16 +1,16 @@
-"""Worlds to experiment on, made out of a burned-in one: without caps, of chosen people, of many lives of the same people."""
+"""Worlds to experiment on, made out of a burned-in one: without caps, played in parts."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from cardarena.benchmarks.gathering import gathered
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.simulator.behaviour.census import STATE_MEASURES
 from cardarena.simulator.contracts import Policy
 from cardarena.simulator.log import RunLog
 from cardarena.simulator.names import N_CHANNELS, Kind
-from cardarena.simulator.state import WorldState
 from cardarena.simulator.world import World
 
 
@@ -86,26 +86,6 @@ def uncapped(lab: Lab, seed: int, n_people: int) -> World:
     for name in ("cap_day", "cap_week", "cap_month"):
         compliance[name] = -1
     compliance["cap_channel_week"] = np.full(N_CHANNELS, -1)
-    return made
-
-
-def gathered(world: World, rows: np.ndarray) -> World:
-    """Return a world of the people in `rows`, in their present state and under the same rules; what was sent is lost.
-
-    A row may come more than once: then the same person lives several lives, and a mean over them is an expectation.
-
-    Args:
-        world: at a midnight; it stays as it is.
-        rows: true rows, shape (m,); they become the ids 0 to m - 1, and an id has the same luck in every world of a seed.
-    """
-    state = world.state
-    fresh = WorldState.fresh(state.seed, state.day, state.people[rows], state.accounts[rows])
-    traits = world.traits[rows]
-    for records in (fresh.people, fresh.accounts, traits):
-        records["cardholder"] = np.arange(rows.size)
-    fresh.mood = state.mood[rows].copy()
-    made = World(world.scenario, world.seed, traits, fresh, threads=world.threads, history=world.history)
-    made.rules.compliance[:], made.rules.parameter[:] = world.rules.compliance, world.rules.parameter
     return made
 
 

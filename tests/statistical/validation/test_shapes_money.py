@@ -8,11 +8,12 @@ from tests.fakes.shape_lab import missed
 from tests.fakes.small_worlds import small_world
 
 from cardarena.agents.registry import make_policy
+from cardarena.benchmarks.gathering import gathered
 from cardarena.benchmarks.validation.findings import Finding, Picture
 from cardarena.benchmarks.validation.lab import Lab
 from cardarena.benchmarks.validation.shapes import section
 from cardarena.benchmarks.validation.shapes.shape import Shape, finding
-from cardarena.benchmarks.validation.shapes.worlds import branch, gathered, played
+from cardarena.benchmarks.validation.shapes.worlds import branch, played
 
 
 @pytest.mark.parametrize("experiment", ["credit stress", "pull-forward", "wallet"])

@@ -126,8 +126,7 @@ def test_what_is_left_of_a_contact_is_what_many_lives_leave_on_average() -> None
     for life in range(lives):
         after = []
         for rule in (Rule(price=-100.0), Rule(price=1e9)):
-            fork = world.fork()
-            fork.state.seed = 1_000 + life
+            fork = world.fork(luck=1_000 + life)
             fork.play(LadderPolicy(rule=rule), 1, reset=True)
             people = fork.state.people[rows]
             after.append(
@@ -196,12 +195,12 @@ def test_a_day_is_decided_without_its_luck_or_any_later_one() -> None:
     world = world_in_need()
     rule = Rule(weight=1.0, shadow={"load": ALL_DEAR["load"]})
     decided = []
-    for key in (world.state.seed, 12345):
+    for key in (world.state.luck, 12345):
         fork = world.fork()
         spy = Spy(rule=rule)
         fork.play(spy, 3)
         # Everybody's luck from here on is another; the day's decision comes before it.
-        fork.state.seed = key
+        fork.state.luck = key
         fork.play(spy, 1, reset=False)
         today = spy.contacts
         fork.play(spy, 5, reset=False)

@@ -161,9 +161,9 @@ def test_a_lost_account_is_worth_its_margin() -> None:
 def test_readings_do_not_know_the_luck_of_the_run(read: Any) -> None:
     world = small_world(120, seed=9)
     found = []
-    for key in (world.state.seed, 4242):
+    for key in (world.state.luck, 4242):
         # The same people on the same day, and another future altogether.
-        world.state.seed = key
+        world.state.luck = key
         readings = read(world, LadderPolicy(rule=PRICE), (0,), look_ahead=6, lasting_days=100)
         prices = {name: getattr(part, "price", part) for name, part in readings.items()}
         found.append({name: np.sort(np.asarray(price)) for name, price in prices.items()})
