@@ -69,22 +69,15 @@ class StatusQuo(BasePolicy):
         """Draw whom to contact, by which channel, with which offer."""
         market, n = self.market, view.n
         u_hold, u_contact, u_channel, u_offer = self.luck(view).random((4, n))
-        late = view.day % MONTH_DAYS >= MONTH_DAYS - 7
-        active = (view["recency_days"] <= 14).astype(np.float64)
-        spender = (view["spend_28d_cny"] >= 2_000).astype(np.float64)
-        weekly = self.dial * self.every_days / MONTH_DAYS * self.month_end[int(late)]
-        p = np.clip(weekly * (0.75 + 0.25 * active + 0.2 * spender), 0.0, 0.95)
-        channels = np.array([market.channel(name) for name in self.mix])
-        offers = np.arange(market.n_offers)
-        allowed = arms_allowed(view, market, offers, channels)
-        share = np.array(list(self.mix.values())) * allowed.any(axis=1)
+        p = self.contact_chance(view)
+        channels = self.channel_codes()
+        allowed = arms_allowed(view, market, np.arange(market.n_offers), channels)
+        share = self.channel_share() * allowed.any(axis=1)
         chosen = (u_hold >= self.slice_share) & (u_contact < p) & (view["is_open"] > 0)
         rows = np.flatnonzero(chosen & (share.sum(axis=1) > 0.0))
         drawn, p_channel = _drawn(share[rows], u_channel[rows])
         self.held_out = np.where(share.sum(axis=1) > 0.0, 1.0 - (1.0 - self.slice_share) * p, 1.0)
-        taste = np.exp(np.minimum(relevance(view), 4.0))[rows][:, market.category]
-        weight = 0.5 + 0.5 * taste / taste.mean(axis=1, keepdims=True)
-        offer, p_offer = _drawn(weight * allowed[rows, :, drawn], u_offer[rows])
+        offer, p_offer = _drawn(self.offer_weight(view, rows) * allowed[rows, :, drawn], u_offer[rows])
         chance = (1.0 - self.slice_share) * p[rows] * p_channel * p_offer
         return self.request(
             view,
@@ -96,6 +89,27 @@ class StatusQuo(BasePolicy):
             chance=chance,
             recency=view["recency_days"][rows],
         )
+
+    def channel_codes(self) -> Ints:
+        """Return the codes of the channels that it draws from, shape (channels,)."""
+        return np.array([self.market.channel(name) for name in self.mix])
+
+    def contact_chance(self, view: View) -> Floats:
+        """Return the chance of a contact of each who is not held out, shape (n,)."""
+        late = view.day % MONTH_DAYS >= MONTH_DAYS - 7
+        active = (view["recency_days"] <= 14).astype(np.float64)
+        spender = (view["spend_28d_cny"] >= 2_000).astype(np.float64)
+        weekly = self.dial * self.every_days / MONTH_DAYS * self.month_end[int(late)]
+        return np.clip(weekly * (0.75 + 0.25 * active + 0.2 * spender), 0.0, 0.95)
+
+    def channel_share(self) -> Floats:
+        """Return the weight of each channel where it is open, shape (channels,)."""
+        return np.array(list(self.mix.values()))
+
+    def offer_weight(self, view: View, rows: Ints) -> Floats:
+        """Return the weight of each offer where it is allowed, shape (rows, offers)."""
+        taste = np.exp(np.minimum(relevance(view), 4.0))[rows][:, self.market.category]
+        return 0.5 + 0.5 * taste / taste.mean(axis=1, keepdims=True)
 
 
 class Caretaker(BasePolicy):
