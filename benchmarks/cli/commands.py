@@ -7,6 +7,7 @@ import typer
 from cardarena.benchmarks.cli import (
     arena_commands,
     calibrate_commands,
+    effect_commands,
     measure_commands,
     validate_commands,
     world_commands,
@@ -30,3 +31,5 @@ def register(app: typer.Typer) -> None:
     app.command("speed")(measure_commands.speed)
     app.command("validate")(validate_commands.validate)
     app.command("calibrate")(calibrate_commands.calibrate)
+    app.command("twins")(effect_commands.twins)
+    app.command("ope")(effect_commands.ope)

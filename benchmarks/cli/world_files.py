@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 _SUFFIXES: Final = (".parquet", ".csv")
 
 
+def usable_table(out: Path, *, force: bool) -> None:
+    """Check that `out` is a Parquet or CSV file that can be written.
+
+    Raises:
+        CardArenaError: another kind of file.
+        ResultsError: the file is there, or cannot be.
+    """
+    if out.suffix not in _SUFFIXES:
+        raise CardArenaError(f"--out {out.name!r}: expected a name that ends in {' or '.join(_SUFFIXES)}")
+    usable_file(out, force=force)
+
+
+def write_table(out: Path, frame: "pd.DataFrame") -> None:
+    """Write a frame as what the file's name ends in, Parquet or CSV."""
+    if out.suffix == ".parquet":
+        write_parquet(out, frame)
+    else:
+        write_atomic(out, lambda file: frame.to_csv(file, index=False, encoding="utf-8"))
+
+
 def write_population(
     out: Path,
     *,
@@ -44,9 +64,7 @@ def write_population(
         CardArenaError: another kind of file.
         ResultsError: the file is there, or cannot be.
     """
-    if out.suffix not in _SUFFIXES:
-        raise CardArenaError(f"--out {out.name!r}: expected a name that ends in {' or '.join(_SUFFIXES)}")
-    usable_file(out, force=force)
+    usable_table(out, force=force)
     from cardarena.simulator.parameter_sets import load_world
     from cardarena.simulator.population.frame import to_frame
     from cardarena.simulator.population.generate import traits
@@ -57,10 +75,7 @@ def write_population(
     survey = None if world is None else load_world(world).survey
     table = survey.record() if survey is not None and survey.mode == mode else None
     frame = to_frame(traits(key, cardholders, mode, table=table), identities=identities, seed=key)
-    if out.suffix == ".parquet":
-        write_parquet(out, frame)
-    else:
-        write_atomic(out, lambda file: frame.to_csv(file, index=False, encoding="utf-8"))
+    write_table(out, frame)
     return out, len(frame), [str(name) for name in frame.columns]
 
 

@@ -25,6 +25,8 @@ COMMANDS = [
     "status",
     "speed",
     "validate",
+    "twins",
+    "ope",
 ]
 
 
