@@ -9,11 +9,12 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from cardarena.simulator.bank.gate import gate_contacts, is_physical, open_channels
+from cardarena.simulator.bank.gate import gate_contacts, is_stopped, open_channels
 from cardarena.simulator.behaviour import randomness
 from cardarena.simulator.behaviour.elementary import exp, normal_quantile
 from cardarena.simulator.behaviour.events import KIND_CONTACT, write_row
 from cardarena.simulator.behaviour.randomness import CARDHOLDER, draw
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.contracts import Contacts
 from cardarena.simulator.errors import PolicyError
 from cardarena.simulator.log import DECISION
@@ -45,30 +46,66 @@ def _count_within(group, out):
         out[j] = out[j - 1] + 1 if j > 0 and group[j] == group[j - 1] else 0
 
 
-@njit(cache=True)
-def _due(seed, day, minute, holders, channel, ordinal, channels, out):
-    """Fill `out` with the absolute minute at which each contact arrives: its send time and the channel's drawn delay."""
-    for j in range(holders.size):
-        c = channels[channel[j]]
-        delay = 0.0
-        if c.delay_median_minutes > 0.0 and c.at_visit == 0:
-            _, _, z, _ = draw(
-                seed, holders[j], day, CARDHOLDER, randomness.DELIVERY, 0, channel[j], 0, ordinal[j], 0
-            )
-            delay = min(10080.0, c.delay_median_minutes * exp(c.delay_sigma * normal_quantile(z)))
-        out[j] = day * 1440 + minute[j] + int(delay)
+@compiled()
+def arrival(seed, cardholder, day, minute, channel, ordinal):
+    """Return the absolute minute at which a contact arrives: its send time and the channel's drawn delay.
+
+    Args:
+        seed: world key.
+        cardholder: true id.
+        day: day of the decision.
+        minute: minute of that day at which it is sent.
+        channel: CHANNEL record.
+        ordinal: of the contact, within (day, cardholder, channel).
+    """
+    delay = 0.0
+    if channel.delay_median_minutes > 0.0 and channel.at_visit == 0:
+        _, _, z, _ = draw(
+            seed, cardholder, day, CARDHOLDER, randomness.DELIVERY, 0, channel.channel, 0, ordinal, 0
+        )
+        delay = min(10080.0, channel.delay_median_minutes * exp(channel.delay_sigma * normal_quantile(z)))
+    return day * 1440 + minute + int(delay)
 
 
-@njit(cache=True)
-def _block(people, holders, offer, channel, depth, rule, ordinal, day, minute, cost, rows):
-    """Write one row per blocked contact and charge it."""
+@compiled()
+def block(person, offer, channel, depth, rule, ordinal, day, minute, cost, rows, n):
+    """Write the row of a contact that was blocked at the decision and charge it; return the number of rows."""
+    row = write_row(rows, n, person, day, minute, KIND_CONTACT, _BLOCKED, 0)
+    row.offer, row.channel, row.depth, row.rule = offer, channel, depth, rule
+    row.ref_day, row.ref_ordinal = day, ordinal
+    row.value_mfen = -cost
+    person.expected_mfen -= cost
+    return n + 1
+
+
+@compiled()
+def _arrivals(seed, day, minute, holders, channel, ordinal, channels, out):
     for j in range(holders.size):
-        person = people[holders[j]]
-        row = write_row(rows, j, person, day, minute, KIND_CONTACT, _BLOCKED, 0)
-        row.offer, row.channel, row.depth, row.rule = offer[j], channel[j], depth[j], rule[j]
-        row.ref_day, row.ref_ordinal = day, ordinal[j]
-        row.value_mfen = -cost
-        person.expected_mfen -= cost
+        out[j] = arrival(seed, holders[j], day, minute[j], channels[channel[j]], ordinal[j])
+
+
+@compiled()
+def _block_all(people, holders, offer, channel, depth, rule, ordinal, day, minute, cost, rows):
+    for j in range(holders.size):
+        block(
+            people[holders[j]],
+            offer[j],
+            channel[j],
+            depth[j],
+            rule[j],
+            ordinal[j],
+            day,
+            minute,
+            cost,
+            rows,
+            j,
+        )
+
+
+@compiled()
+def _stopped(rule, compliance, out):
+    for j in range(rule.size):
+        out[j] = is_stopped(rule[j], compliance[0])
 
 
 def _count_earlier(before: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -165,8 +202,8 @@ def admit(
         send,
         rule,
     )
-    physical = np.array([is_physical(r) for r in range(len(Rule))])[rule]
-    blocked = (rule != 0) & (physical | (rules.compliance["audit"][0] == 0))
+    blocked = np.zeros(n, dtype=np.bool_)
+    _stopped(rule, rules.compliance, blocked)
     cost = _costs(rules, channel)
     asked = int(cost[~blocked].sum())
     if 0 <= budget_left_mfen < asked:
@@ -213,7 +250,7 @@ def _send(state: WorldState, rules: Rules, sent: np.ndarray, earlier: np.ndarray
     channel_ordinal = np.empty(n, dtype=np.int64)
     channel_ordinal[by_channel] = counted
     due = np.zeros(n, dtype=np.int64)
-    _due(
+    _arrivals(
         np.uint64(state.luck),
         state.day,
         sent["minute"].astype(np.int64),
@@ -242,7 +279,7 @@ def _send(state: WorldState, rules: Rules, sent: np.ndarray, earlier: np.ndarray
 
 def _write_blocked(state: WorldState, rules: Rules, blocked: np.ndarray, minute: int) -> np.ndarray:
     rows = np.zeros(blocked.size, dtype=EVENT)
-    _block(
+    _block_all(
         state.people,
         blocked["cardholder"].astype(np.int64),
         blocked["offer"],

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from cardarena.agents.market import SEND_MINUTE
+from cardarena.simulator.bank.sending import SEND_MINUTE
 from cardarena.simulator.behaviour.neighbours import BLOCK
 from cardarena.simulator.names import CHANNELS
 

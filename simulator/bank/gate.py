@@ -37,6 +37,12 @@ def is_physical(rule):
 
 
 @compiled()
+def is_stopped(rule, compliance):
+    """Say whether a rule stops a contact: always where it is enforced, under `audit` only what cannot happen at all."""
+    return rule != _NONE and (compliance.audit == 0 or is_physical(rule))
+
+
+@compiled()
 def in_quiet_hours(minute, quiet_from, quiet_to):
     """Say whether a minute of the day lies in quiet hours, which may span midnight."""
     if quiet_from == quiet_to:
@@ -137,7 +143,9 @@ def _timing_rule(account, channel, compliance, minute):
     quiet = in_quiet_hours(minute, channel.quiet_from_minute, channel.quiet_to_minute)
     if compliance.is_on[_QUIET] and quiet:
         return _QUIET
-    return _over_cap(account, compliance, channel.channel)
+    return _over_cap(
+        compliance, channel.channel, account.contacts_today, *_contacts(account, channel.channel)
+    )
 
 
 @compiled()
@@ -146,28 +154,40 @@ def _offer_rule(account, offer, compliance, depth, day):
     on = compliance.is_on
     if on[_SUITABILITY] and not is_suitable(account, offer, day):
         return _SUITABILITY
-    if on[_EXPLANATION] and offer.needs_explanation == 1 and depth == 2:
+    if depth == 2 and is_never_deepest(offer, compliance):
         # An individually scored credit decision has no plain reason to give; by segment it has.
         return _EXPLANATION
     return _NONE
 
 
 @compiled()
-def _over_cap(account, compliance, c):
-    """Return the first frequency cap in force that one more contact on channel `c` would break, 0 if none."""
-    on = compliance.is_on
-    if on[_CAP_DAY] and 0 <= compliance.cap_day <= account.contacts_today:
-        return _CAP_DAY
+def _month_of(account):
+    """Return the contacts of the month."""
+    month = 0
+    for d in range(30):
+        month += account.month_ring[d]
+    return month
+
+
+@compiled()
+def _contacts(account, c):
+    """Return the contacts of the week, of the month, and of the week on channel `c`."""
     week, own = 0, 0
     for d in range(7):
         own += account.week_ring[d, c]
         for k in range(account.week_ring.shape[1]):
             week += account.week_ring[d, k]
+    return week, _month_of(account), own
+
+
+@compiled()
+def _over_cap(compliance, c, today, week, month, own):
+    """Return the first frequency cap in force that one more contact on channel `c` would break, 0 if none."""
+    on = compliance.is_on
+    if on[_CAP_DAY] and 0 <= compliance.cap_day <= today:
+        return _CAP_DAY
     if on[_CAP_WEEK] and 0 <= compliance.cap_week <= week:
         return _CAP_WEEK
-    month = 0
-    for d in range(30):
-        month += account.month_ring[d]
     if on[_CAP_MONTH] and 0 <= compliance.cap_month <= month:
         return _CAP_MONTH
     if on[_CAP_CHANNEL] and 0 <= compliance.cap_channel_week[c] <= own:
@@ -313,3 +333,75 @@ def open_channels(accounts, holders, out):
             if permitted[c] != 0:
                 mask |= np.int64(1) << c
         out[row] = mask
+
+
+@compiled()
+def open_parts(account, rules, offers, channels, minutes, n_depths, on_menu, day, out):
+    """Fill the mask of a factored action: which parts occur in some contact that `gate` lets pass.
+
+    Args:
+        account: the holder's account record.
+        rules: the scenario's rules.
+        offers: codes of the offers to choose from, shape (offers,).
+        channels: codes of the channels to choose from, shape (channels,).
+        minutes: minute of the day at which each channel of the scenario sends.
+        n_depths: depths to choose from, the generic one first.
+        on_menu: whether each offer to choose from may be chosen, shape (offers,).
+        day: day of the world.
+        out: int8, shape (2 + offers + channels + depths,): nothing or a contact, then the parts of a contact.
+    """
+    rule = rules.compliance[0]
+    first_channel = 2 + offers.size
+    first_depth = first_channel + channels.size
+    out[:] = 0
+    out[0] = 1
+    if account.is_open == 0:
+        return
+    month = _month_of(account)
+    week = 0
+    for d in range(7):
+        for k in range(account.week_ring.shape[1]):
+            week += account.week_ring[d, k]
+    is_reached = False
+    for j in range(channels.size):
+        c = rules.channels[channels[j]]
+        own = 0
+        for d in range(7):
+            own += account.week_ring[d, c.channel]
+        quiet = in_quiet_hours(minutes[c.channel], c.quiet_from_minute, c.quiet_to_minute)
+        is_open = (
+            _reach_rule(account, c, rule, day) == _NONE
+            and not (quiet and rule.is_on[_QUIET])
+            and _over_cap(rule, c.channel, account.contacts_today, week, month, own) == _NONE
+            and _consent_rule(account, rule, c.needs_partner_consent == 1, False, 0) == _NONE
+        )
+        out[first_channel + j] = is_open
+        is_reached |= is_open
+    if not is_reached:
+        return
+    some, plain = False, False
+    for i in range(offers.size):
+        o = rules.offers[offers[i]]
+        if (
+            on_menu[i]
+            and _consent_rule(account, rule, o.needs_partner_consent == 1, o.needs_sensitive_consent == 1, 0)
+            == _NONE
+            and _offer_rule(account, o, rule, 0, day) == _NONE
+        ):
+            out[2 + i] = 1
+            some = True
+            plain |= not is_never_deepest(o, rule)
+    if not some:
+        out[first_channel:first_depth] = 0
+        return
+    out[1] = 1
+    for depth in range(n_depths):
+        out[first_depth + depth] = _consent_rule(account, rule, False, False, depth) == _NONE and (
+            depth < 2 or plain
+        )
+
+
+@compiled()
+def is_never_deepest(offer, compliance):
+    """Say whether no contact with this offer may be as deep as the individual: it could not be explained."""
+    return compliance.is_on[_EXPLANATION] != 0 and offer.needs_explanation == 1

@@ -4,7 +4,7 @@ The order is fixed and every probability is written once, so that the environmen
 expectations read the same formulas.
 """
 
-from cardarena.simulator.bank.gate import gate, is_physical
+from cardarena.simulator.bank.gate import gate, is_stopped
 from cardarena.simulator.behaviour import randomness
 from cardarena.simulator.behaviour.elementary import exp, log, power
 from cardarena.simulator.behaviour.events import (
@@ -365,7 +365,7 @@ def deliver(person, account, rules, today, seed, contact, minute, rows, n):
     n += 1
     row.offer, row.channel, row.depth, row.rule = contact.offer, c, contact.depth, rule
     row.ref_day, row.ref_ordinal = contact.decided_day, contact.ordinal
-    if rule != 0 and (compliance.audit == 0 or is_physical(rule)):
+    if is_stopped(rule, compliance):
         row.code = _BLOCKED
         row.value_mfen = -money.blocked_mfen
         person.expected_mfen -= money.blocked_mfen

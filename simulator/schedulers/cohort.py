@@ -31,8 +31,27 @@ _AHEAD = 4
 
 
 @compiled()
-def _merge(person, account, agenda, at, length, contacts, low, high, rules, today, seed, start, end, rows, n):
+def live_through(
+    person, account, agenda, at, length, contacts, low, high, rules, today, seed, start, end, rows, n
+):
     """Live through a window with contacts in the inbox: own events and contacts by (minute, rank).
+
+    Args:
+        person: PERSON record.
+        account: ACCOUNT record.
+        agenda: packed agenda of the day, shape (AGENDA_SIZE,).
+        at: its next entry.
+        length: its number of entries.
+        contacts: PENDING records; the person's are those from `low` to before `high`, by when they are due.
+        low: first of them.
+        high: behind the last of them.
+        rules: the scenario's rules.
+        today: TODAY record.
+        seed: world key.
+        start: first minute of the window.
+        end: minute at which it ends.
+        rows: EVENT buffer.
+        n: rows already in it.
 
     Returns:
         The next entry of the agenda, and the number of rows.
@@ -97,7 +116,7 @@ def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end,
         else:
             if start == 0:
                 n = expire(person, rules, day, contacts, low, high, rows, n)
-            at, n = _merge(
+            at, n = live_through(
                 person,
                 account,
                 own,

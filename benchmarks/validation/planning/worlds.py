@@ -9,7 +9,7 @@ import numpy as np
 
 from cardarena.agents.registry import make_policy
 from cardarena.benchmarks.run_tables import MFEN_PER_CNY, PPM, discount_ppm
-from cardarena.benchmarks.validation.evening import Evening
+from cardarena.simulator.schedulers.evening import Evening
 from cardarena.benchmarks.validation.planning.variants import Variant
 from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.behaviour.census import STATE_MEASURES

@@ -1,0 +1,463 @@
+"""`CardArena/Cardholder-v0`: one person's journey, and thousands of them at once; two thin shells over `Journeys`."""
+
+from typing import Any, Final
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from cardarena.simulator.contracts import Bools, Floats
+from cardarena.simulator.envs.actions import ActionCodec
+from cardarena.simulator.envs.journeys import COLUMNS, Journeys, Outcome
+from cardarena.simulator.envs.pool import Pool
+from cardarena.simulator.envs.rewards import COSTS, TERMINAL, TERMS
+from cardarena.simulator.envs.terminal import terminal_value
+from cardarena.simulator.names import CATEGORIES, CHANNELS, DEPTHS, N_CATEGORIES, SERVICES
+
+#: No amount, count or number of days comes near it.
+_MOST: Final = 1e9
+#: Public facts of an offer, as a policy's brief shows them, and whether it is on the menu.
+OFFER_COLUMNS: Final = (
+    "on_menu",
+    *(f"category_{name}" for name in CATEGORIES),
+    *(f"service_{name}" for name in SERVICES),
+    "is_public",
+    "is_credit",
+    "needs_explanation",
+    "needs_partner_consent",
+    "needs_sensitive_consent",
+    "incentive_cny",
+    "merchant_share",
+    "margin_cny",
+    "margin_share",
+    "credit_loss_share",
+    "amount_cny",
+    "appeal",
+    "relevance_off",
+    "wallet_benefit",
+    "satisfaction_gain",
+)
+METADATA: Final[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}
+
+
+def offer_table(pool: Pool, codec: ActionCodec) -> np.ndarray:
+    """Return the public facts of the offers to choose from, shape (offers, columns), float32; all on the menu."""
+    offers = pool.rules.offers[codec.offers]
+    columns = [
+        np.ones(offers.size),
+        *(offers["category"] == k for k in range(N_CATEGORIES)),
+        *(offers["service"] == k for k in range(len(SERVICES))),
+        *(
+            offers[name]
+            for name in (
+                "is_public",
+                "is_credit",
+                "needs_explanation",
+                "needs_partner_consent",
+                "needs_sensitive_consent",
+            )
+        ),
+        offers["incentive_fen"] * 0.01,
+        offers["merchant_share_ppm"] * 1e-6,
+        offers["margin_fen"] * 0.01,
+        offers["margin_ppm"] * 1e-6,
+        offers["credit_loss_ppm"] * 1e-6,
+        offers["amount_fen"] * 0.01,
+        *(offers[name] for name in ("appeal", "relevance_off", "wallet_benefit", "satisfaction_gain")),
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+class Shell:
+    """What the single environment, the vector one and Stable-Baselines3's have in common.
+
+    Attributes:
+        journeys: the people.
+        adds_terminal: whether the terminal value joins the reward at the horizon.
+        offers: shape (offers, columns), public facts of the offers, or None if they are not observed.
+    """
+
+    def __init__(
+        self, pool: Pool, n: int, *, terminal_value: bool = True, offer_features: bool = True, **settings: Any
+    ) -> None:
+        """Make the slots; `settings` are those of `Journeys`."""
+        self.journeys = Journeys(pool, n, **settings)
+        self.adds_terminal = terminal_value
+        self.offers = offer_table(pool, self.journeys.codec) if offer_features else None
+        self._shown: np.ndarray | None = None
+
+    @property
+    def action_space(self) -> spaces.MultiDiscrete:
+        """Contact or not, offer, channel, depth."""
+        return spaces.MultiDiscrete(np.array(self.journeys.codec.sizes, dtype=np.int64))
+
+    @property
+    def observation_space(self) -> spaces.Space[Any]:
+        """The cardholder's columns, and the offers' where they are observed."""
+        low = np.array([-_MOST if name.endswith("_cny") else 0.0 for name in COLUMNS], dtype=np.float32)
+        high = np.full(low.size, _MOST, dtype=np.float32)
+        cardholder = spaces.Box(low, high, dtype=np.float32)
+        if self.offers is None:
+            return cardholder
+        return spaces.Dict(
+            {"cardholder": cardholder, "offers": spaces.Box(-_MOST, _MOST, (self.offers.size,), np.float32)}
+        )
+
+    def shown(self, out: Outcome, is_renewed: bool) -> Any:
+        """Return the observations of all slots; those of the offers are read-only, and made anew when a menu changes."""
+        if self.offers is None:
+            return out.observation
+        if self._shown is None or (is_renewed and self.journeys.codec.is_halved):
+            self._shown = self._menus()
+        return {"cardholder": out.observation, "offers": self._shown}
+
+    def _menus(self) -> np.ndarray:
+        assert self.offers is not None
+        n = self.journeys.n
+        if not self.journeys.codec.is_halved:
+            return np.broadcast_to(self.offers.reshape(-1), (n, self.offers.size))
+        table = np.repeat(self.offers[None], n, axis=0)
+        table[:, :, 0] = self.journeys.slots.menu
+        table.flags.writeable = False
+        return table.reshape(n, -1)
+
+    def close_books(self, out: Outcome) -> tuple[Floats, Floats]:
+        """Add the terminal value where the horizon cut a journey; return rewards and terminal values, CNY, shapes (n,)."""
+        journeys = self.journeys
+        value = np.zeros(journeys.n)
+        rows = np.flatnonzero(out.truncated)
+        if rows.size:
+            discount = float(journeys.setting["discount"][0])
+            model = terminal_value(journeys.pool, journeys.horizon, discount)
+            value[rows] = model.of(out.observation[rows])
+            if journeys.form == "paired":
+                value[rows] -= model.of(journeys.observed(rows, is_twin=True)[0])
+            if self.adds_terminal:
+                out.terms[TERMINAL, rows] = discount ** out.days[rows] * value[rows]
+        return out.terms.sum(axis=0), value
+
+
+class CardholderEnv(gymnasium.Env[Any, np.ndarray]):
+    """One cardholder's journey: a decision every day or every few days, until the account closes or the horizon comes."""
+
+    metadata = METADATA
+
+    def __init__(self, pool: Pool, *, render_mode: str | None = None, **settings: Any) -> None:
+        """Make an environment over a pool; `settings` are those of `Shell` and `Journeys`.
+
+        Raises:
+            ValueError: an argument out of range.
+            UnknownNameError: an unknown form of the reward, or difficulty.
+        """
+        if render_mode not in (None, *METADATA["render_modes"]):
+            raise ValueError(f"render_mode: expected None or 'ansi', found {render_mode!r}")
+        self.render_mode = render_mode
+        self.shell = Shell(pool, 1, threads=1, **settings)
+        self.journeys = self.shell.journeys
+        self.metadata = {**METADATA, "is_privileged": self.journeys.form == "paired"}
+        self.action_space = self.shell.action_space
+        self.observation_space = self.shell.observation_space
+        self.feature_names = COLUMNS
+        self.offer_feature_names = OFFER_COLUMNS
+        self._is_seeded = False
+        self._mask = np.zeros(self.codec.n_mask, dtype=np.int8)
+        self._line = ""
+
+    @property
+    def codec(self) -> ActionCodec:
+        """How actions are written."""
+        return self.journeys.codec
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin the next episode.
+
+        Args:
+            seed: begins the sequence of episodes anew.
+            options: `cardholder`, a person of the pool, and `luck`, the key of the episode's luck, in place of drawn ones.
+
+        Raises:
+            ValueError: no such person, or one whose account is closed.
+        """
+        super().reset(seed=seed)
+        if seed is not None or not self._is_seeded:
+            self.journeys.seed([self.np_random_seed])
+            self._is_seeded = True
+        out = self.journeys.reset(**_wanted(options))
+        self._line = "begins"
+        return self._told(out, np.zeros(1), True)
+
+    def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Take a decision and live until the next.
+
+        Raises:
+            ResetNeeded: the episode is over.
+            ValueError: an action out of range.
+        """
+        if self.journeys.is_over[0]:
+            raise ResetNeeded("the episode is over: call reset() before step()")
+        out = self.journeys.step(np.asarray(action).reshape(1, -1))
+        reward, value = self.shell.close_books(out)
+        self._line = self._line_of(action, out, float(reward[0]))
+        observation, info = self._told(out, value, False)
+        return observation, float(reward[0]), bool(out.terminated[0]), bool(out.truncated[0]), info
+
+    def action_masks(self) -> Bools:
+        """Return what may be chosen now, its parts one behind the other, shape (n_mask,), bool."""
+        return self._mask.astype(np.bool_)
+
+    def action_prior(self, p: float = 0.05) -> Floats:
+        """Return log-probabilities of a policy that contacts with chance `p`; see `ActionCodec.prior`."""
+        return self.codec.prior(p)
+
+    def truth(self) -> np.void:
+        """Return a copy of the latent record; for scoring and study, never for a policy."""
+        return self.journeys.slots.people[0].copy()
+
+    def render(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the last step in a line, if the render mode is `ansi`."""
+        return self._line if self.render_mode == "ansi" else None
+
+    def _told(self, out: Outcome, value: Floats, is_new: bool) -> tuple[Any, dict[str, Any]]:
+        self._mask = out.mask[0]
+        observation = self.shell.shown(out, is_new)
+        if isinstance(observation, dict):
+            return {name: part[0].copy() for name, part in observation.items()}, _info_of(out, value, 0)
+        return observation[0], _info_of(out, value, 0)
+
+    def _line_of(self, action: np.ndarray, out: Outcome, reward: float) -> str:
+        offer, channel, depth = (int(x[0]) for x in self.codec.decode(np.asarray(action)))
+        done = "nothing"
+        if offer >= 0:
+            done = f"offer {offer} by {CHANNELS[channel]}, {DEPTHS[depth]}"
+        end = "; closed" if out.terminated[0] else "; horizon" if out.truncated[0] else ""
+        return f"day {int(out.day[0])}: {done}; reward {reward:+.4f} CNY{end}"
+
+
+def _wanted(options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the known options.
+
+    Raises:
+        ValueError: an unknown option.
+    """
+    options = dict(options or {})
+    unknown = set(options) - {"cardholder", "luck"}
+    if unknown:
+        raise ValueError(f"options: expected 'cardholder' and 'luck', found {sorted(unknown)}")
+    return options
+
+
+def _info_of(out: Outcome, value: Floats, i: int) -> dict[str, Any]:
+    return {
+        "reward_terms": {name: float(out.terms[j, i]) for j, name in enumerate(TERMS)},
+        "costs": {name: int(out.costs[j, i]) for j, name in enumerate(COSTS)},
+        "action_mask": out.mask[i].copy(),
+        "dt": int(out.days[i]),
+        "day": int(out.day[i]),
+        "terminal_value": float(value[i]),
+    }
+
+
+class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
+    """Many journeys a step, by one compiled kernel; slot i is the single environment with seed + i."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        threads: int = 2,
+        render_mode: str | None = None,
+        **settings: Any,
+    ) -> None:
+        """Make environments over a pool; `settings` are those of `Shell` and `Journeys`.
+
+        Raises:
+            ValueError: an argument out of range.
+            UnknownNameError: an unknown form of the reward, or difficulty.
+        """
+        if render_mode is not None:
+            raise ValueError(f"render_mode: expected None of a vector environment, found {render_mode!r}")
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.num_envs = num_envs
+        self.shell = Shell(pool, num_envs, threads=threads, **settings)
+        self.journeys = self.shell.journeys
+        self.metadata = {
+            **METADATA,
+            "render_modes": [],
+            "autoreset_mode": self.autoreset_mode,
+            "is_privileged": self.journeys.form == "paired",
+        }
+        self.single_action_space = self.shell.action_space
+        self.single_observation_space = self.shell.observation_space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.feature_names = COLUMNS
+        self.offer_feature_names = OFFER_COLUMNS
+        self._is_seeded = False
+        self._masks = np.zeros((num_envs, self.codec.n_mask), dtype=np.int8)
+        self._everybody = np.ones(num_envs, dtype=np.bool_)
+        self._everybody.flags.writeable = False
+
+    @property
+    def codec(self) -> ActionCodec:
+        """How actions are written."""
+        return self.journeys.codec
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin the next episode everywhere, or where `options["reset_mask"]` says.
+
+        Args:
+            seed: of the first slot, the others' follow it; or one a slot, None leaving its sequence as it is.
+            options: `reset_mask`, shape (num_envs,), bool; `cardholder` and `luck` as in the single environment.
+
+        Raises:
+            ValueError: a list of seeds or a mask of another shape, or an empty mask.
+            TypeError: a mask that is no array of bools.
+        """
+        options = dict(options or {})
+        which = _reset_mask(options.pop("reset_mask", None), self.num_envs)
+        self._seed(seed, which)
+        out = self.journeys.reset(which, **_wanted(options))
+        self._masks = out.mask
+        infos = self._infos(out, np.zeros(self.num_envs), self._everybody if which is None else which)
+        return self.shell.shown(out, True), infos
+
+    def step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Take a decision in every slot.
+
+        Raises:
+            ResetNeeded: an episode is over and nothing resets it by itself.
+            ValueError: actions of another shape or out of range.
+        """
+        was_over = self.journeys.is_over
+        if self.autoreset_mode == AutoresetMode.DISABLED and was_over.any():
+            rows = np.flatnonzero(was_over).tolist()
+            raise ResetNeeded(f"episodes are over: reset(options={{'reset_mask': ...}}) slots {rows[:10]}")
+        out = self.journeys.step(actions)
+        rewards, value = self.shell.close_books(out)
+        over = out.terminated | out.truncated
+        is_renewed = bool(was_over.any())
+        final: dict[str, Any] = {}
+        terminated, truncated = out.terminated, out.truncated
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and over.any():
+            out, final = self._renewed(out, value, over)
+            value = np.where(over, 0.0, value)
+            is_renewed = True
+        self._masks = out.mask
+        infos = {**self._infos(out, value, self._everybody), **final}
+        return self.shell.shown(out, is_renewed), rewards, terminated, truncated, infos
+
+    def action_masks(self) -> Bools:
+        """Return what may be chosen now, shape (num_envs, n_mask), bool."""
+        return self._masks.astype(np.bool_)
+
+    def action_prior(self, p: float = 0.05) -> Floats:
+        """Return log-probabilities of a policy that contacts with chance `p`; see `ActionCodec.prior`."""
+        return self.codec.prior(p)
+
+    def truth(self) -> np.ndarray:
+        """Return a copy of the latent records, shape (num_envs,); for scoring and study, never for a policy."""
+        return self.journeys.slots.people[: self.num_envs].copy()
+
+    def _seed(self, seed: int | list[int | None] | None, which: Bools | None) -> None:
+        n = self.num_envs
+        chosen = self._everybody if which is None else which
+        if isinstance(seed, list):
+            if len(seed) != n:
+                raise ValueError(f"seed: expected {n} seeds, found {len(seed)}")
+            given = np.array([s is not None for s in seed])
+            self.journeys.seed([s or 0 for s in seed], chosen & given)
+            seed = None if self._is_seeded or given[chosen].all() else self._drawn_seed()
+            chosen = chosen & ~given
+        elif seed is None and not self._is_seeded:
+            seed = self._drawn_seed()
+        if isinstance(seed, int):
+            self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(seed)
+            self.journeys.seed([seed + i for i in range(n)], chosen)
+        self._is_seeded = True
+
+    def _drawn_seed(self) -> int:
+        seed = self.np_random_seed
+        assert isinstance(seed, int)
+        return seed
+
+    def _renewed(self, out: Outcome, value: Floats, over: Bools) -> tuple[Outcome, dict[str, Any]]:
+        """Begin the next episode where one is over; return the new outcome and what the old one's infos were."""
+        rows = np.flatnonzero(over)
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        shown = self.shell.shown(out, False)
+        for i in rows:
+            if isinstance(shown, dict):
+                final_obs[i] = {name: part[i].copy() for name, part in shown.items()}
+            else:
+                final_obs[i] = shown[i].copy()
+        final = {
+            "final_obs": final_obs,
+            "_final_obs": over,
+            "final_info": self._infos(_masked(out, over), np.where(over, value, 0.0), over),
+            "_final_info": over,
+        }
+        fresh = Outcome(
+            observation=out.observation,
+            mask=out.mask.copy(),
+            terms=np.where(over, 0.0, out.terms),
+            costs=np.where(over, 0, out.costs),
+            days=np.where(over, 0, out.days),
+            terminated=out.terminated,
+            truncated=out.truncated,
+            day=out.day.copy(),
+        )
+        self.journeys.reset(over, into=fresh)
+        return fresh, final
+
+    def _infos(self, out: Outcome, value: Floats, which: Bools) -> dict[str, Any]:
+        """Return the infos of these slots as arrays, each with its mask."""
+        told = {
+            "reward_terms": _paired({name: out.terms[j] for j, name in enumerate(TERMS)}, which),
+            "costs": _paired({name: out.costs[j] for j, name in enumerate(COSTS)}, which),
+            "action_mask": out.mask if which.all() else np.where(which[:, None], out.mask, 0).astype(np.int8),
+            "dt": out.days,
+            "day": out.day if which.all() else np.where(which, out.day, 0),
+            "terminal_value": value,
+        }
+        return _paired(told, which)
+
+
+def _paired(values: dict[str, Any], which: Bools) -> dict[str, Any]:
+    return {
+        key: value for name, array in values.items() for key, value in ((name, array), (f"_{name}", which))
+    }
+
+
+def _masked(out: Outcome, which: Bools) -> Outcome:
+    """Return an outcome that is zero but in some slots."""
+    return Outcome(
+        observation=out.observation,
+        mask=np.where(which[:, None], out.mask, 0).astype(np.int8),
+        terms=np.where(which, out.terms, 0.0),
+        costs=np.where(which, out.costs, 0),
+        days=np.where(which, out.days, 0),
+        terminated=out.terminated,
+        truncated=out.truncated,
+        day=np.where(which, out.day, 0),
+    )
+
+
+def _reset_mask(mask: Any, n: int) -> Bools | None:
+    if mask is None:
+        return None
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise TypeError(f"options['reset_mask']: expected an array of bools, found {mask!r}")
+    if mask.shape != (n,):
+        raise ValueError(f"options['reset_mask']: expected shape ({n},), found {mask.shape}")
+    if not mask.any():
+        raise ValueError("options['reset_mask']: expected at least one slot to reset, found none")
+    return mask

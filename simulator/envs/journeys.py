@@ -1,0 +1,688 @@
+"""Journeys: many people at once, each on a day of their own, advanced by the functions that advance the world.
+
+The one kernel below the single environments, the vector ones and Stable-Baselines3's; it knows nothing of Gymnasium.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from cardarena.simulator.bank.features import FEATURES, N_FEATURES, feature_row
+from cardarena.simulator.bank.gate import gate, is_stopped, open_parts
+from cardarena.simulator.bank.records import ACCOUNT
+from cardarena.simulator.bank.sending import send_minutes
+from cardarena.simulator.behaviour.events import AGENDA_SIZE, ROWS_PER_CONTACT, ROWS_PER_ITEM
+from cardarena.simulator.behaviour.life import begin_day, close_day, plan_day
+from cardarena.simulator.behaviour.person import PERSON
+from cardarena.simulator.behaviour.randomness import EPISODE, SCENARIO, philox4x32, unit
+from cardarena.simulator.behaviour.response import expire
+from cardarena.simulator.border import arrival, block
+from cardarena.simulator.compilation import compiled
+from cardarena.simulator.contracts import Bools, Floats, Ints
+from cardarena.simulator.envs.actions import ActionCodec
+from cardarena.simulator.envs.pool import Base, Pool
+from cardarena.simulator.envs.rewards import (
+    BLOCKED,
+    CONTACT_PRICE,
+    COSTS,
+    EXPECTED,
+    NO_TOUCH,
+    PAIRED,
+    TERMS,
+    TWIN,
+    form_code,
+    tally,
+)
+from cardarena.simulator.names import N_CHANNELS
+from cardarena.simulator.parallel import in_chunks
+from cardarena.simulator.prefetch import prefetch
+from cardarena.simulator.rules import EVENT, PENDING, Rules
+from cardarena.simulator.schedulers.cohort import MOST_THREADS, live_through
+
+#: Columns of an observation: the feature function's, and what only an environment says.
+COLUMNS: Final = (*FEATURES, "contact_price", "days_left")
+_PRICE: Final = N_FEATURES
+_DAYS_LEFT: Final = N_FEATURES + 1
+#: A yearly discount of 10 %, as incremental net value has it.
+DAILY_DISCOUNT: Final = 0.9 ** (1.0 / 365.0)
+#: A pushed contact arrives at the latest so many days after it was sent.
+_LONGEST_DELAY_DAYS: Final = 9
+#: Below so many slots a second thread costs more than it brings.
+_THREADS_FROM: Final = 1024
+_MIDNIGHT: Final = 1440
+_CNY: Final = 1e-5
+
+#: What a slot knows of its episode.
+JOURNEY: Final = np.dtype(
+    [
+        ("seed", np.uint64),  # of the slot: what episodes are drawn from
+        ("luck", np.uint64),  # key of the episode's luck
+        ("episode", np.int64),  # episodes drawn so far
+        ("member", np.int64),  # person of the pool
+        ("world", np.int64),
+        ("day", np.int64),  # that comes next, or that is being lived
+        ("minute", np.int64),  # reached in it; 0: it has not begun
+        ("touch_day", np.int64),  # of the episode's last delivered contact
+        ("price", np.float64),  # CNY a contact
+        ("heard", np.float64),  # mean satisfaction of the neighbours, -1: none
+        ("asked_today", np.int16),  # contacts asked for today
+        ("sent_today", np.int16, (N_CHANNELS,)),  # of them, what went out
+        ("is_over", np.int8),
+    ]
+)
+
+#: What all slots share.
+SETTING: Final = np.dtype(
+    [
+        ("form", np.int64),
+        ("every", np.int64),
+        ("horizon", np.int64),
+        ("width", np.int64),  # contacts that a slot's inbox holds
+        ("pool_width", np.int64),
+        ("n_depths", np.int64),
+        ("is_halved", np.int8),
+        ("discount", np.float64),  # a day
+        ("price_low", np.float64),
+        ("price_high", np.float64),
+    ]
+)
+
+
+class Slots(NamedTuple):
+    """What changes. In the paired form slot i's silent twin stands at n + i of the first six."""
+
+    people: np.ndarray  # PERSON
+    accounts: np.ndarray  # ACCOUNT
+    inbox: np.ndarray  # (slots x width,) PENDING, each slot's sorted by when they are due
+    waiting: np.ndarray  # how many of them
+    agenda: np.ndarray  # (slots, AGENDA_SIZE) the day's agenda
+    length: np.ndarray  # its entries
+    position: np.ndarray  # the next of them
+    journey: np.ndarray  # (n,) JOURNEY
+    menu: np.ndarray  # (n, offers) whether the offer is on the episode's menu
+
+
+class Choice(NamedTuple):
+    """What may be chosen, for compiled code."""
+
+    offers: np.ndarray  # codes
+    channels: np.ndarray  # codes
+    minutes: np.ndarray  # at which each channel of the scenario sends
+
+
+class Outcome(NamedTuple):
+    """What a step or a reset gives: arrays of its own, one entry a slot."""
+
+    observation: np.ndarray  # (n, columns) float32
+    mask: np.ndarray  # (n, parts of the factored action) int8
+    terms: np.ndarray  # (terms, n) CNY
+    costs: np.ndarray  # (costs, n) counts
+    days: np.ndarray  # (n,) days lived in this step; 0 where an episode began
+    terminated: np.ndarray  # (n,) bool: the account is closed
+    truncated: np.ndarray  # (n,) bool: the horizon is reached
+    day: np.ndarray  # (n,) day that comes next
+
+
+@compiled()
+def _draw_episode(journey, members, setting, menu):
+    """Draw who is met, under which luck, at which price, and which offers are on the menu."""
+    c1 = np.uint32((SCENARIO << 12) | EPISODE)
+    low = np.uint32(journey.seed & np.uint64(0xFFFFFFFF))
+    high = np.uint32(journey.seed >> np.uint64(32))
+    episode = np.uint32(journey.episode)
+    who, a, b, price = philox4x32(episode, c1, np.uint32(0), np.uint32(0), low, high)
+    journey.member = members[(np.uint64(who) * np.uint64(members.size)) >> np.uint64(32)]
+    journey.luck = (np.uint64(a) << np.uint64(32)) | np.uint64(b)
+    journey.price = setting.price_low + unit(price) * (setting.price_high - setting.price_low)
+    journey.episode += 1
+    menu[:] = 1
+    if setting.is_halved == 0:
+        return
+    # So many times an offer is drawn among those that are still on the menu.
+    for taken in range(menu.size // 2):
+        word, _, _, _ = philox4x32(episode, c1, np.uint32(0), np.uint32(taken + 1), low, high)
+        left = np.int64((np.uint64(word) * np.uint64(menu.size - taken)) >> np.uint64(32))
+        for j in range(menu.size):
+            if menu[j] == 1:
+                if left == 0:
+                    menu[j] = 0
+                    break
+                left -= 1
+
+
+@compiled()
+def _place(slots, at, base, setting, member):
+    """Put a person of the pool into a slot, or into its twin's place."""
+    slots.people[at] = base.people[member]
+    slots.accounts[at] = base.accounts[member]
+    slots.waiting[at] = base.waiting[member]
+    for j in range(base.waiting[member]):
+        slots.inbox[at * setting.width + j] = base.inbox[member * setting.pool_width + j]
+    slots.length[at] = 0
+    slots.position[at] = 0
+
+
+@compiled()
+def _begin(slots, i, base, setting):
+    """Begin the episode that was drawn."""
+    journey = slots.journey[i]
+    member = journey.member
+    journey.world = base.world[member]
+    journey.heard = base.heard[member]
+    journey.day = 0
+    journey.minute = 0
+    journey.touch_day = NO_TOUCH
+    journey.is_over = 0
+    journey.asked_today = 0
+    for c in range(N_CHANNELS):
+        journey.sent_today[c] = 0
+    _place(slots, i, base, setting, member)
+    if setting.form == PAIRED:
+        _place(slots, slots.journey.size + i, base, setting, member)
+
+
+@compiled()
+def observe(slots, at, i, base, rules, choice, setting, observation, mask):
+    """Write what may be known at slot `i` of the person at place `at`, and what may be chosen."""
+    journey = slots.journey[i]
+    today = base.today[journey.world, journey.day]
+    feature_row(slots.accounts[at], today, observation)
+    observation[_PRICE] = journey.price
+    observation[_DAYS_LEFT] = (setting.horizon - journey.day) / setting.horizon
+    open_parts(
+        slots.accounts[at],
+        rules,
+        choice.offers,
+        choice.channels,
+        choice.minutes,
+        setting.n_depths,
+        slots.menu[i],
+        journey.day,
+        mask,
+    )
+
+
+@compiled()
+def request(slots, i, rules, setting, offer, channel, depth, minute, send, rows, n):
+    """Ask for one contact: block it and charge it, or put it on its way.
+
+    Args:
+        slots: the slots.
+        i: slot.
+        rules: the scenario's rules.
+        setting: SETTING record.
+        offer: code.
+        channel: code.
+        depth: code.
+        minute: minute of the decision.
+        send: minute of the day at which it would go out.
+        rows: EVENT buffer.
+        n: rows already in it.
+
+    Returns:
+        Whether it went out, and the number of rows.
+    """
+    journey, person = slots.journey[i], slots.people[i]
+    day = journey.day
+    ordinal = journey.asked_today
+    journey.asked_today += 1
+    if rules.compliance[0].collide_minute >= 0:
+        send = rules.compliance[0].collide_minute
+    rule = gate(
+        slots.accounts[i], rules.offers[offer], rules.channels[channel], rules.compliance[0], depth, day, send
+    )
+    if is_stopped(rule, rules.compliance[0]):
+        cost = rules.money[0].blocked_mfen
+        return False, block(person, offer, channel, depth, rule, ordinal, day, minute, cost, rows, n)
+    of_channel = journey.sent_today[channel]
+    journey.sent_today[channel] += 1
+    due = arrival(journey.luck, person.cardholder, day, send, rules.channels[channel], of_channel)
+    # Behind whatever is due at the same minute: it was decided earlier.
+    low = i * setting.width
+    j = low + slots.waiting[i]
+    while j > low and slots.inbox[j - 1].due > due:
+        slots.inbox[j] = slots.inbox[j - 1]
+        j -= 1
+    contact = slots.inbox[j]
+    contact.cardholder = person.cardholder
+    contact.due = due
+    contact.ordinal = ordinal
+    contact.decided_day = day
+    contact.channel_ordinal = of_channel
+    contact.offer = offer
+    contact.channel = channel
+    contact.depth = depth
+    contact.state = 0
+    slots.waiting[i] += 1
+    return True, n
+
+
+@compiled()
+def open_day(slots, at, i, base, rules, setting, rows, n):
+    """Let the day begin for the person at place `at` of slot `i`; return the number of rows."""
+    journey = slots.journey[i]
+    person, account = slots.people[at], slots.accounts[at]
+    today = base.today[journey.world, journey.day]
+    begin_day(person, account, rules, today, journey.luck, journey.heard)
+    slots.length[at] = plan_day(person, account, rules, today, journey.luck, slots.agenda[at])
+    slots.position[at] = 0
+    if slots.waiting[at] > 0:
+        low = at * setting.width
+        n = expire(person, rules, today, slots.inbox, low, low + slots.waiting[at], rows, n)
+    return n
+
+
+@compiled()
+def live_until(slots, at, i, base, rules, setting, start, end, rows, n):
+    """Live from minute `start` of a day that has begun to minute `end`; return the number of rows."""
+    journey = slots.journey[i]
+    low = at * setting.width
+    slots.position[at], n = live_through(
+        slots.people[at],
+        slots.accounts[at],
+        slots.agenda[at],
+        slots.position[at],
+        slots.length[at],
+        slots.inbox,
+        low,
+        low + slots.waiting[at],
+        rules,
+        base.today[journey.world, journey.day],
+        journey.luck,
+        start,
+        end,
+        rows,
+        n,
+    )
+    return n
+
+
+@compiled()
+def end_day(slots, at, rules, setting, tomorrow):
+    """Close the day at place `at` and forget the contacts that are done; return what was expected of it, milli-fen."""
+    person = slots.people[at]
+    expected = person.expected_mfen
+    close_day(person, slots.accounts[at], rules.parameter[0], tomorrow)
+    if slots.waiting[at] > 0:
+        low = at * setting.width
+        kept = low
+        for j in range(low, low + slots.waiting[at]):
+            if slots.inbox[j].state == 0:
+                if kept < j:
+                    slots.inbox[kept] = slots.inbox[j]
+                kept += 1
+        slots.waiting[at] = kept - low
+    return expected
+
+
+@compiled()
+def pass_midnight(slots, i):
+    """Step over midnight: the next day has not begun, and nothing has been asked for in it."""
+    journey = slots.journey[i]
+    journey.day += 1
+    journey.minute = 0
+    if journey.asked_today > 0:
+        journey.asked_today = 0
+        for c in range(N_CHANNELS):
+            journey.sent_today[c] = 0
+
+
+@compiled()
+def is_closed(slots, i, setting):
+    """Say whether the journey has come to its end: the account is closed, the twin's too where there is one."""
+    if setting.form == PAIRED and slots.people[slots.journey.size + i].alive == 1:
+        return False
+    return slots.people[i].alive == 0
+
+
+@compiled()
+def _step_one(slots, i, base, rules, choice, setting, actions, out, rows, n, is_kept):
+    """Decide, live through the step's days, and count what came of it; return the number of rows kept."""
+    journey = slots.journey[i]
+    form = setting.form
+    weight = 1.0
+    first = n
+    if actions[i, 0] == 1:
+        at = actions[i, 1]
+        if slots.menu[i, at] == 0:
+            # Not stocked: there is nothing that could go out, nor be charged.
+            out.costs[BLOCKED, i] += 1
+        else:
+            offer, channel = choice.offers[at], choice.channels[actions[i, 2]]
+            send = choice.minutes[channel]
+            went, n = request(slots, i, rules, setting, offer, channel, actions[i, 3], 0, send, rows, n)
+            if went:
+                out.terms[CONTACT_PRICE, i] -= journey.price
+    for step in range(setting.every):
+        n = open_day(slots, i, i, base, rules, setting, rows, n)
+        n = live_until(slots, i, i, base, rules, setting, 0, _MIDNIGHT, rows, n)
+        journey.touch_day = tally(rows, first, n, form, weight, journey.touch_day, out.terms, out.costs, i)
+        if is_kept:
+            first = n
+        else:
+            n = first
+        expected = end_day(slots, i, rules, setting, journey.day + 1)
+        if form == PAIRED:
+            twin = slots.journey.size + i
+            last = open_day(slots, twin, i, base, rules, setting, rows, n)
+            live_until(slots, twin, i, base, rules, setting, 0, _MIDNIGHT, rows, last)
+            out.terms[EXPECTED, i] += weight * _CNY * expected
+            out.terms[TWIN, i] -= weight * _CNY * end_day(slots, twin, rules, setting, journey.day + 1)
+        pass_midnight(slots, i)
+        out.days[i] += 1
+        if is_closed(slots, i, setting):
+            out.terminated[i] = True
+            break
+        if journey.day >= setting.horizon:
+            out.truncated[i] = True
+            break
+        weight *= setting.discount
+    journey.is_over = out.terminated[i] or out.truncated[i]
+    return n
+
+
+_HOT: Final = 512
+_AHEAD: Final = 3
+_ACCOUNT_BYTES: Final = ACCOUNT.itemsize
+
+
+@compiled(nogil=True)
+def _step(first, last, slots, base, rules, choice, settings, actions, out, rows, is_kept):
+    """Advance slots [first, last) by a step, or begin the next episode where one is over; return the rows kept."""
+    setting = settings[0]
+    n = 0
+    for i in range(first, last):
+        for byte in range(0, _HOT, 64):
+            prefetch(slots.people, i + _AHEAD, byte)
+        for byte in range(0, _ACCOUNT_BYTES, 64):
+            prefetch(slots.accounts, i + _AHEAD, byte)
+        if slots.journey[i].is_over == 1:
+            _draw_episode(slots.journey[i], base.members, setting, slots.menu[i])
+            _begin(slots, i, base, setting)
+        else:
+            n = _step_one(slots, i, base, rules, choice, setting, actions, out, rows, n, is_kept)
+        observe(slots, i, i, base, rules, choice, setting, out.observation[i], out.mask[i])
+        out.day[i] = slots.journey[i].day
+    return n
+
+
+@compiled(nogil=True)
+def _draw(which, slots, base, settings):
+    for i in range(which.size):
+        if which[i]:
+            _draw_episode(slots.journey[i], base.members, settings[0], slots.menu[i])
+
+
+@compiled(nogil=True)
+def _renew(which, slots, base, rules, choice, settings, out):
+    for i in range(which.size):
+        if which[i]:
+            _begin(slots, i, base, settings[0])
+            observe(slots, i, i, base, rules, choice, settings[0], out.observation[i], out.mask[i])
+            out.day[i] = slots.journey[i].day
+
+
+@compiled(nogil=True)
+def _observe_all(which, is_twin, slots, base, rules, choice, settings, observation, mask):
+    for j in range(which.size):
+        i = which[j]
+        at = slots.journey.size + i if is_twin else i
+        observe(slots, at, i, base, rules, choice, settings[0], observation[j], mask[j])
+
+
+@compiled()
+def _out_of_range(actions, sizes):
+    """Return the first row with a part outside its range, or -1."""
+    for i in range(actions.shape[0]):
+        for part in range(sizes.size):
+            if not 0 <= actions[i, part] < sizes[part]:
+                return i
+    return -1
+
+
+class Journeys:
+    """Slots in which people of a pool live their days, one decision a step.
+
+    States of a slot: empty -> at a decision (`reset`) -> at the next (`step`) -> over (closed, or the horizon) -> at a
+    decision again. A slot's episodes are a function of its seed and their number; slots share nothing, so neither the
+    number of slots nor of threads changes what one sees.
+
+    Attributes:
+        pool: whom episodes are about.
+        codec: what may be chosen.
+        n: slots.
+        slots: the arrays that change.
+        setting: what all slots share, shape (1,).
+        horizon: decision days of an episode.
+        form: name of the form of the reward.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        n: int,
+        *,
+        horizon: int | None = None,
+        decision_every: int = 1,
+        reward: str = "gross",
+        difficulty: str = "standard",
+        contact_price: float | tuple[float, float] = 0.0,
+        send_minute: int | None = None,
+        daily_discount: float = DAILY_DISCOUNT,
+        threads: int = 1,
+    ) -> None:
+        """Make empty slots.
+
+        Args:
+            pool: whom episodes are about.
+            n: slots.
+            horizon: decision days of an episode; the scenario's by default.
+            decision_every: days of a step.
+            reward: form of the reward, of `rewards.FORMS`.
+            difficulty: of `actions.DIFFICULTIES`.
+            contact_price: CNY a contact that goes out; two numbers are the range from which each episode draws.
+            send_minute: minute of the day at which contacts go out; by default each channel's own, as policies have it.
+            daily_discount: weight of a day over that of the day before.
+            threads: compiled threads; results do not depend on it.
+
+        Raises:
+            ValueError: an argument out of range.
+            UnknownNameError: an unknown form or difficulty.
+        """
+        self.pool, self.n, self.form = pool, n, reward
+        self.horizon = pool.scenario.horizon.days if horizon is None else horizon
+        _check(n, "n", 1)
+        _check(self.horizon, "horizon", 1, pool.days)
+        _check(decision_every, "decision_every", 1)
+        low, high = contact_price if isinstance(contact_price, Sequence) else (contact_price, contact_price)
+        if not 0.0 <= low <= high:
+            raise ValueError(
+                f"contact_price: expected CNY from 0 on, the lower first, found {contact_price!r}"
+            )
+        if not 0.0 < daily_discount <= 1.0:
+            raise ValueError(f"daily_discount: expected above 0 up to 1, found {daily_discount!r}")
+        self.codec = ActionCodec.of(pool.rules, pool.stocked_channels(), difficulty)
+        self.threads = max(1, min(threads, MOST_THREADS)) if n >= _THREADS_FROM else 1
+        channels = pool.rules.channels
+        self.choice = Choice(self.codec.offers, self.codec.channels, send_minutes(channels, send_minute))
+        self.setting = np.zeros(1, dtype=SETTING)
+        pool_width = pool.base.inbox.size // pool.n
+        for name, value in (
+            ("form", form_code(reward)),
+            ("every", decision_every),
+            ("horizon", self.horizon),
+            ("width", pool_width + int(channels["expires_days"].max()) + _LONGEST_DELAY_DAYS),
+            ("pool_width", pool_width),
+            ("n_depths", self.codec.n_depths),
+            ("is_halved", self.codec.is_halved),
+            ("discount", daily_discount),
+            ("price_low", low),
+            ("price_high", high),
+        ):
+            self.setting[name] = value
+        self.slots = _empty(n, 2 * n if reward == "paired" else n, int(self.setting["width"][0]), self.codec)
+        self._sizes = np.array(self.codec.sizes, dtype=np.int64)
+        self._scratch = np.zeros((0, 0), dtype=EVENT)
+
+    # --- episodes
+
+    def seed(self, seeds: Any, which: Bools | None = None) -> None:
+        """Begin the sequence of episodes of these slots anew.
+
+        Args:
+            seeds: whole numbers, shape (n,).
+            which: shape (n,), slots to seed; all by default.
+        """
+        chosen = np.ones(self.n, dtype=np.bool_) if which is None else which
+        keys = np.array(
+            [int(seed) & (2**64 - 1) for seed in np.asarray(seeds, dtype=object)], dtype=np.uint64
+        )
+        self.slots.journey["seed"][chosen] = keys[chosen]
+        self.slots.journey["episode"][chosen] = 0
+
+    def reset(
+        self,
+        which: Bools | None = None,
+        *,
+        cardholder: int | None = None,
+        luck: int | None = None,
+        into: Outcome | None = None,
+    ) -> Outcome:
+        """Begin the next episode in these slots.
+
+        Args:
+            which: shape (n,), slots to reset; all by default.
+            cardholder: person of the pool, in place of the one drawn.
+            luck: key of the episode's luck, in place of the one drawn.
+            into: an outcome to write into, in place of a new one; only its observation, mask and day are written.
+
+        Returns:
+            Observation and mask of these slots; of the others, the present ones.
+
+        Raises:
+            ValueError: no such person, or one whose account is closed.
+        """
+        chosen = np.ones(self.n, dtype=np.bool_) if which is None else which
+        if cardholder is not None and (
+            not 0 <= cardholder < self.pool.n or self.pool.base.people["alive"][cardholder] == 0
+        ):
+            raise ValueError(
+                f"cardholder: expected 0 to {self.pool.n - 1} with an open account, found {cardholder}"
+            )
+        shared = self.slots, self.pool.base
+        _draw(chosen, *shared, self.setting)
+        if cardholder is not None:
+            self.slots.journey["member"][chosen] = cardholder
+        if luck is not None:
+            self.slots.journey["luck"][chosen] = np.uint64(luck & (2**64 - 1))
+        out = self._outcome() if into is None else into
+        _renew(chosen, *shared, self.pool.rules, self.choice, self.setting, out)
+        if into is None and not chosen.all():
+            rest = np.flatnonzero(~chosen)
+            out.observation[rest], out.mask[rest] = self.observed(rest)
+            out.day[rest] = self.slots.journey["day"][rest]
+        return out
+
+    def step(self, actions: np.ndarray, rows: list[np.ndarray] | None = None) -> Outcome:
+        """Take a decision in every slot and live until the next; a slot whose episode is over begins the next one instead.
+
+        Args:
+            actions: factored, shape (n, 4), whole numbers.
+            rows: receives the EVENT rows of the step, slot by slot.
+
+        Returns:
+            What came of it; zero terms and costs, and no days, where an episode began. Without the terminal value.
+
+        Raises:
+            ValueError: actions of another shape or out of range.
+        """
+        actions = self._checked(actions)
+        out = self._outcome()
+        is_kept = rows is not None
+        threads = 1 if is_kept else self.threads
+        step = 1 if is_kept else -(-self.n // (2 * threads if threads > 1 else 1))
+        scratch = self._buffer(threads, is_kept)
+        fixed = (self.slots, self.pool.base, self.pool.rules, self.choice, self.setting, actions, out)
+
+        def work(slot: int, first: int, last: int) -> None:
+            count = _step(first, last, *fixed, scratch[slot], is_kept)
+            if rows is not None and count:
+                rows.append(scratch[slot, :count].copy())
+
+        in_chunks(self.n, step, threads, work)
+        return out
+
+    def observed(self, which: Ints, *, is_twin: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Return observation and mask of these slots as they stand, shapes (m, columns) and (m, parts).
+
+        Args:
+            which: slots.
+            is_twin: look at their silent twins (paired form only).
+        """
+        which = np.asarray(which, dtype=np.int64)
+        observation = np.zeros((which.size, len(COLUMNS)), dtype=np.float32)
+        mask = np.zeros((which.size, self.codec.n_mask), dtype=np.int8)
+        shared = self.slots, self.pool.base, self.pool.rules, self.choice, self.setting
+        _observe_all(which, is_twin, *shared, observation, mask)
+        return observation, mask
+
+    @property
+    def is_over(self) -> Bools:
+        """Return which slots have come to the end of their episode, shape (n,)."""
+        return self.slots.journey["is_over"] == 1
+
+    # --- details
+
+    def _checked(self, actions: np.ndarray) -> np.ndarray:
+        actions = np.ascontiguousarray(actions, dtype=np.int64)
+        if actions.shape != (self.n, self._sizes.size):
+            raise ValueError(f"actions: expected shape ({self.n}, {self._sizes.size}), found {actions.shape}")
+        if (row := _out_of_range(actions, self._sizes)) >= 0:
+            raise ValueError(
+                f"actions, row {row}: expected parts from 0 to below {self._sizes.tolist()}, "
+                f"found {actions[row].tolist()}"
+            )
+        return actions
+
+    def _outcome(self) -> Outcome:
+        n = self.n
+        return Outcome(
+            observation=np.empty((n, len(COLUMNS)), dtype=np.float32),
+            mask=np.empty((n, self.codec.n_mask), dtype=np.int8),
+            terms=np.zeros((len(TERMS), n)),
+            costs=np.zeros((len(COSTS), n), dtype=np.int64),
+            days=np.zeros(n, dtype=np.int64),
+            terminated=np.zeros(n, dtype=np.bool_),
+            truncated=np.zeros(n, dtype=np.bool_),
+            day=np.empty(n, dtype=np.int64),
+        )
+
+    def _buffer(self, threads: int, is_kept: bool) -> np.ndarray:
+        width = int(self.setting["width"][0])
+        # A day's rows at most, mine and the twin's; all days of a step where they are kept.
+        day = AGENDA_SIZE * ROWS_PER_ITEM + 2 + width * (ROWS_PER_CONTACT + 1)
+        need = day * (int(self.setting["every"][0]) + 1 if is_kept else 2)
+        if self._scratch.shape[0] < threads or self._scratch.shape[1] < need:
+            self._scratch = np.zeros((threads, need), dtype=EVENT)
+        return self._scratch
+
+
+def _empty(n: int, places: int, width: int, codec: ActionCodec) -> Slots:
+    return Slots(
+        people=np.zeros(places, dtype=PERSON),
+        accounts=np.zeros(places, dtype=ACCOUNT),
+        inbox=np.zeros(places * width, dtype=PENDING),
+        waiting=np.zeros(places, dtype=np.int64),
+        agenda=np.zeros((places, AGENDA_SIZE), dtype=np.int32),
+        length=np.zeros(places, dtype=np.int64),
+        position=np.zeros(places, dtype=np.int64),
+        journey=np.zeros(n, dtype=JOURNEY),
+        menu=np.ones((n, codec.offers.size), dtype=np.int8),
+    )
+
+
+def _check(value: int, name: str, least: int, most: int | None = None) -> None:
+    if value < least or (most is not None and value > most):
+        upto = "on" if most is None else f"to {most}"
+        raise ValueError(f"{name}: expected {least} {upto}, found {value}")
