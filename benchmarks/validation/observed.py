@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 
 from cardarena.agents.registry import make_policy
-from cardarena.simulator.schedulers.evening import Evening
 from cardarena.benchmarks.validation.lab import YEAR, Lab
 from cardarena.simulator.names import COMPLAINT_KINDS, CONSENT_CHANGES, N_CONTEXTS, RESPONSES, Kind
+from cardarena.simulator.schedulers.evening import Evening
 from cardarena.simulator.state import WorldState
 from cardarena.simulator.world import World
 

@@ -335,8 +335,8 @@ def open_channels(accounts, holders, out):
         out[row] = mask
 
 
-@compiled()
-def open_parts(account, rules, offers, channels, minutes, n_depths, on_menu, day, out):
+@compiled(forceinline=True)
+def open_parts(account, rules, offers, channels, minutes, n_depths, on_menu, week, day, out):
     """Fill the mask of a factored action: which parts occur in some contact that `gate` lets pass.
 
     Args:
@@ -347,6 +347,7 @@ def open_parts(account, rules, offers, channels, minutes, n_depths, on_menu, day
         minutes: minute of the day at which each channel of the scenario sends.
         n_depths: depths to choose from, the generic one first.
         on_menu: whether each offer to choose from may be chosen, shape (offers,).
+        week: contacts of the last seven days, in all and by channel, shape (1 + channels of the scenario,).
         day: day of the world.
         out: int8, shape (2 + offers + channels + depths,): nothing or a contact, then the parts of a contact.
     """
@@ -358,21 +359,15 @@ def open_parts(account, rules, offers, channels, minutes, n_depths, on_menu, day
     if account.is_open == 0:
         return
     month = _month_of(account)
-    week = 0
-    for d in range(7):
-        for k in range(account.week_ring.shape[1]):
-            week += account.week_ring[d, k]
     is_reached = False
     for j in range(channels.size):
         c = rules.channels[channels[j]]
-        own = 0
-        for d in range(7):
-            own += account.week_ring[d, c.channel]
         quiet = in_quiet_hours(minutes[c.channel], c.quiet_from_minute, c.quiet_to_minute)
         is_open = (
             _reach_rule(account, c, rule, day) == _NONE
             and not (quiet and rule.is_on[_QUIET])
-            and _over_cap(rule, c.channel, account.contacts_today, week, month, own) == _NONE
+            and _over_cap(rule, c.channel, account.contacts_today, week[0], month, week[1 + c.channel])
+            == _NONE
             and _consent_rule(account, rule, c.needs_partner_consent == 1, False, 0) == _NONE
         )
         out[first_channel + j] = is_open

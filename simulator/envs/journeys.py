@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from cardarena.simulator.bank.features import FEATURES, N_FEATURES, feature_row
+from cardarena.simulator.bank.features import FEATURE_INDEX, FEATURES, N_FEATURES, feature_row
 from cardarena.simulator.bank.gate import gate, is_stopped, open_parts
 from cardarena.simulator.bank.records import ACCOUNT
 from cardarena.simulator.bank.sending import send_minutes
@@ -19,9 +19,9 @@ from cardarena.simulator.behaviour.randomness import EPISODE, SCENARIO, philox4x
 from cardarena.simulator.behaviour.response import expire
 from cardarena.simulator.border import arrival, block
 from cardarena.simulator.compilation import compiled
-from cardarena.simulator.contracts import Bools, Floats, Ints
+from cardarena.simulator.contracts import Bools, Ints
 from cardarena.simulator.envs.actions import ActionCodec
-from cardarena.simulator.envs.pool import Base, Pool
+from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import (
     BLOCKED,
     CONTACT_PRICE,
@@ -37,13 +37,14 @@ from cardarena.simulator.envs.rewards import (
 from cardarena.simulator.names import N_CHANNELS
 from cardarena.simulator.parallel import in_chunks
 from cardarena.simulator.prefetch import prefetch
-from cardarena.simulator.rules import EVENT, PENDING, Rules
+from cardarena.simulator.rules import EVENT, PENDING
 from cardarena.simulator.schedulers.cohort import MOST_THREADS, live_through
 
 #: Columns of an observation: the feature function's, and what only an environment says.
 COLUMNS: Final = (*FEATURES, "contact_price", "days_left")
 _PRICE: Final = N_FEATURES
 _DAYS_LEFT: Final = N_FEATURES + 1
+_WEEK: Final = FEATURE_INDEX["contacts_7d"]
 #: A yearly discount of 10 %, as incremental net value has it.
 DAILY_DISCOUNT: Final = 0.9 ** (1.0 / 365.0)
 #: A pushed contact arrives at the latest so many days after it was sent.
@@ -124,7 +125,7 @@ class Outcome(NamedTuple):
     day: np.ndarray  # (n,) day that comes next
 
 
-@compiled()
+@compiled(forceinline=True)
 def _draw_episode(journey, members, setting, menu):
     """Draw who is met, under which luck, at which price, and which offers are on the menu."""
     c1 = np.uint32((SCENARIO << 12) | EPISODE)
@@ -151,7 +152,7 @@ def _draw_episode(journey, members, setting, menu):
                 left -= 1
 
 
-@compiled()
+@compiled(forceinline=True)
 def _place(slots, at, base, setting, member):
     """Put a person of the pool into a slot, or into its twin's place."""
     slots.people[at] = base.people[member]
@@ -163,7 +164,7 @@ def _place(slots, at, base, setting, member):
     slots.position[at] = 0
 
 
-@compiled()
+@compiled(forceinline=True)
 def _begin(slots, i, base, setting):
     """Begin the episode that was drawn."""
     journey = slots.journey[i]
@@ -182,7 +183,7 @@ def _begin(slots, i, base, setting):
         _place(slots, slots.journey.size + i, base, setting, member)
 
 
-@compiled()
+@compiled(forceinline=True)
 def observe(slots, at, i, base, rules, choice, setting, observation, mask):
     """Write what may be known at slot `i` of the person at place `at`, and what may be chosen."""
     journey = slots.journey[i]
@@ -198,12 +199,13 @@ def observe(slots, at, i, base, rules, choice, setting, observation, mask):
         choice.minutes,
         setting.n_depths,
         slots.menu[i],
+        observation[_WEEK : _WEEK + 1 + N_CHANNELS],
         journey.day,
         mask,
     )
 
 
-@compiled()
+@compiled(forceinline=True)
 def request(slots, i, rules, setting, offer, channel, depth, minute, send, rows, n):
     """Ask for one contact: block it and charge it, or put it on its way.
 
@@ -258,7 +260,7 @@ def request(slots, i, rules, setting, offer, channel, depth, minute, send, rows,
     return True, n
 
 
-@compiled()
+@compiled(forceinline=True)
 def open_day(slots, at, i, base, rules, setting, rows, n):
     """Let the day begin for the person at place `at` of slot `i`; return the number of rows."""
     journey = slots.journey[i]
@@ -273,7 +275,7 @@ def open_day(slots, at, i, base, rules, setting, rows, n):
     return n
 
 
-@compiled()
+@compiled(forceinline=True)
 def live_until(slots, at, i, base, rules, setting, start, end, rows, n):
     """Live from minute `start` of a day that has begun to minute `end`; return the number of rows."""
     journey = slots.journey[i]
@@ -298,7 +300,7 @@ def live_until(slots, at, i, base, rules, setting, start, end, rows, n):
     return n
 
 
-@compiled()
+@compiled(forceinline=True)
 def end_day(slots, at, rules, setting, tomorrow):
     """Close the day at place `at` and forget the contacts that are done; return what was expected of it, milli-fen."""
     person = slots.people[at]
@@ -316,7 +318,7 @@ def end_day(slots, at, rules, setting, tomorrow):
     return expected
 
 
-@compiled()
+@compiled(forceinline=True)
 def pass_midnight(slots, i):
     """Step over midnight: the next day has not begun, and nothing has been asked for in it."""
     journey = slots.journey[i]
@@ -328,7 +330,7 @@ def pass_midnight(slots, i):
             journey.sent_today[c] = 0
 
 
-@compiled()
+@compiled(forceinline=True)
 def is_closed(slots, i, setting):
     """Say whether the journey has come to its end: the account is closed, the twin's too where there is one."""
     if setting.form == PAIRED and slots.people[slots.journey.size + i].alive == 1:
@@ -336,7 +338,7 @@ def is_closed(slots, i, setting):
     return slots.people[i].alive == 0
 
 
-@compiled()
+@compiled(forceinline=True)
 def _step_one(slots, i, base, rules, choice, setting, actions, out, rows, n, is_kept):
     """Decide, live through the step's days, and count what came of it; return the number of rows kept."""
     journey = slots.journey[i]
@@ -354,21 +356,20 @@ def _step_one(slots, i, base, rules, choice, setting, actions, out, rows, n, is_
             went, n = request(slots, i, rules, setting, offer, channel, actions[i, 3], 0, send, rows, n)
             if went:
                 out.terms[CONTACT_PRICE, i] -= journey.price
-    for step in range(setting.every):
-        n = open_day(slots, i, i, base, rules, setting, rows, n)
-        n = live_until(slots, i, i, base, rules, setting, 0, _MIDNIGHT, rows, n)
-        journey.touch_day = tally(rows, first, n, form, weight, journey.touch_day, out.terms, out.costs, i)
-        if is_kept:
-            first = n
-        else:
+    for _ in range(setting.every):
+        for is_twin in range(2 if form == PAIRED else 1):
+            at = i + is_twin * slots.journey.size
+            n = open_day(slots, at, i, base, rules, setting, rows, n)
+            n = live_until(slots, at, i, base, rules, setting, 0, _MIDNIGHT, rows, n)
+            if is_twin == 0:
+                journey.touch_day = tally(
+                    rows, first, n, form, weight, journey.touch_day, out.terms, out.costs, i
+                )
+                first = n if is_kept else first
             n = first
-        expected = end_day(slots, i, rules, setting, journey.day + 1)
-        if form == PAIRED:
-            twin = slots.journey.size + i
-            last = open_day(slots, twin, i, base, rules, setting, rows, n)
-            live_until(slots, twin, i, base, rules, setting, 0, _MIDNIGHT, rows, last)
-            out.terms[EXPECTED, i] += weight * _CNY * expected
-            out.terms[TWIN, i] -= weight * _CNY * end_day(slots, twin, rules, setting, journey.day + 1)
+            expected = weight * _CNY * end_day(slots, at, rules, setting, journey.day + 1)
+            if form == PAIRED:
+                out.terms[TWIN if is_twin else EXPECTED, i] += -expected if is_twin else expected
         pass_midnight(slots, i)
         out.days[i] += 1
         if is_closed(slots, i, setting):

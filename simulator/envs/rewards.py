@@ -78,7 +78,7 @@ def form_code(name: str) -> int:
     return FORMS.index(name)
 
 
-@compiled()
+@compiled(forceinline=True)
 def tally(rows, first, last, form, weight, touch_day, terms, costs, i):
     """Count the rows of one day into the terms and costs of slot `i`.
 

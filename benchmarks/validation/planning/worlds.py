@@ -9,7 +9,6 @@ import numpy as np
 
 from cardarena.agents.registry import make_policy
 from cardarena.benchmarks.run_tables import MFEN_PER_CNY, PPM, discount_ppm
-from cardarena.simulator.schedulers.evening import Evening
 from cardarena.benchmarks.validation.planning.variants import Variant
 from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.behaviour.census import STATE_MEASURES
@@ -17,6 +16,7 @@ from cardarena.simulator.behaviour.parameters import PARAMETERS, parameter_names
 from cardarena.simulator.contracts import Policy
 from cardarena.simulator.names import Kind, Status
 from cardarena.simulator.scenario import Scenario, load_scenario
+from cardarena.simulator.schedulers.evening import Evening
 from cardarena.simulator.state import WorldState
 from cardarena.simulator.world import World
 

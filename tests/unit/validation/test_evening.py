@@ -4,8 +4,8 @@ import numpy as np
 from tests.fakes.small_worlds import small_world
 
 from cardarena.agents.registry import make_policy
-from cardarena.simulator.schedulers.evening import Evening
 from cardarena.simulator.rules import OPEN_CASE
+from cardarena.simulator.schedulers.evening import Evening
 from cardarena.simulator.world import World
 
 DAYS = 20
