@@ -132,9 +132,10 @@ class Shell:
         if rows.size:
             discount = float(journeys.setting["discount"][0])
             model = terminal_value(journeys.pool, journeys.horizon, discount)
-            value[rows] = model.of(out.observation[rows])
+            world = journeys.slots.journey["world"][rows]
+            value[rows] = model.of(out.observation[rows], world)
             if journeys.form == "paired":
-                value[rows] -= model.of(journeys.observed(rows, is_twin=True)[0])
+                value[rows] -= model.of(journeys.observed(rows, is_twin=True)[0], world)
             if self.adds_terminal:
                 out.terms[TERMINAL, rows] = discount ** out.days[rows] * value[rows]
         return out.terms.sum(axis=0), value

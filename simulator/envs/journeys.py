@@ -546,16 +546,16 @@ class Journeys:
         self,
         which: Bools | None = None,
         *,
-        cardholder: int | None = None,
-        luck: int | None = None,
+        cardholder: int | Ints | None = None,
+        luck: int | np.ndarray | None = None,
         into: Outcome | None = None,
     ) -> Outcome:
         """Begin the next episode in these slots.
 
         Args:
             which: shape (n,), slots to reset; all by default.
-            cardholder: person of the pool, in place of the one drawn.
-            luck: key of the episode's luck, in place of the one drawn.
+            cardholder: person of the pool, in place of the one drawn; or one a slot, shape (n,).
+            luck: key of the episode's luck, in place of the one drawn; or one a slot, shape (n,).
             into: an outcome to write into, in place of a new one; only its observation, mask and day are written.
 
         Returns:
@@ -565,18 +565,13 @@ class Journeys:
             ValueError: no such person, or one whose account is closed.
         """
         chosen = np.ones(self.n, dtype=np.bool_) if which is None else which
-        if cardholder is not None and (
-            not 0 <= cardholder < self.pool.n or self.pool.base.people["alive"][cardholder] == 0
-        ):
-            raise ValueError(
-                f"cardholder: expected 0 to {self.pool.n - 1} with an open account, found {cardholder}"
-            )
+        asked = None if cardholder is None else self._members(cardholder)
         shared = self.slots, self.pool.base
         _draw(chosen, *shared, self.setting)
-        if cardholder is not None:
-            self.slots.journey["member"][chosen] = cardholder
+        if asked is not None:
+            self.slots.journey["member"][chosen] = asked[chosen]
         if luck is not None:
-            self.slots.journey["luck"][chosen] = np.uint64(luck & (2**64 - 1))
+            self.slots.journey["luck"][chosen] = np.broadcast_to(_keys(luck), self.n)[chosen]
         out = self._outcome() if into is None else into
         _renew(chosen, *shared, self.pool.rules, self.choice, self.setting, out)
         if into is None and not chosen.all():
@@ -635,6 +630,16 @@ class Journeys:
 
     # --- details
 
+    def _members(self, cardholder: int | Ints) -> Ints:
+        asked = np.broadcast_to(np.asarray(cardholder, dtype=np.int64), self.n)
+        known = (asked >= 0) & (asked < self.pool.n)
+        known[known] = self.pool.base.people["alive"][asked[known]] == 1
+        if not known.all():
+            raise ValueError(
+                f"cardholder: expected 0 to {self.pool.n - 1} with an open account, found {asked[~known][0]}"
+            )
+        return asked
+
     def _checked(self, actions: np.ndarray) -> np.ndarray:
         actions = np.ascontiguousarray(actions, dtype=np.int64)
         if actions.shape != (self.n, self._sizes.size):
@@ -681,6 +686,12 @@ def _empty(n: int, places: int, width: int, codec: ActionCodec) -> Slots:
         journey=np.zeros(n, dtype=JOURNEY),
         menu=np.ones((n, codec.offers.size), dtype=np.int8),
     )
+
+
+def _keys(numbers: Any) -> np.ndarray:
+    """Return whole numbers of any size as 64-bit keys."""
+    flat = np.atleast_1d(np.asarray(numbers, dtype=object))
+    return np.array([int(number) & (2**64 - 1) for number in flat], dtype=np.uint64)
 
 
 def _check(value: int, name: str, least: int, most: int | None = None) -> None:

@@ -37,6 +37,21 @@ GROSS: Final = 0
 ATTRIBUTED: Final = 1
 PAIRED: Final = 2
 
+#: The terms that each form uses.
+USED: Final = {
+    "gross": (
+        "spending",
+        "purchases",
+        "contact_cost",
+        "complaints",
+        "defaults",
+        "contact_price",
+        "terminal",
+    ),
+    "attributed": ("contact_cost", "contact_price", "attributed", "terminal"),
+    "paired": ("contact_price", "expected", "twin", "terminal"),
+}
+
 #: A purchase so many days after a delivered contact is credited to it.
 ATTRIBUTION_DAYS: Final = 14
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from cardarena.simulator.bank.features import FEATURE_INDEX, FEATURES, N_FEATURES, feature_columns
-from cardarena.simulator.contracts import Floats
+from cardarena.simulator.bank.features import FEATURE_INDEX, feature_columns
+from cardarena.simulator.contracts import Floats, Ints
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.schedulers.evening import Evening
 from cardarena.simulator.state import WorldState
@@ -21,33 +21,36 @@ from cardarena.simulator.world import World
 MIX: Final = ("silent", "status_quo", "blast", "random")
 _CNY: Final = 1e-5
 _OPEN: Final = FEATURE_INDEX["is_open"]
-#: Weight of the squared coefficients, in rows: of columns in their standard deviations.
-_RIDGE: Final = 10.0
+#: The calendar's columns, the last ones, are the same for everybody.
+_OWN: Final = slice(0, FEATURE_INDEX["weekday"])
+#: Weight of the squared coefficients as a share of the rows, the columns in their standard deviations.
+_RIDGE: Final = 0.03
 
 
 @dataclass(frozen=True)
 class TerminalValue:
-    """A linear form of the columns and their logarithms, zero for a closed account.
+    """A linear form of the columns, zero for a closed account.
 
     Attributes:
-        centre: shape (terms,), means of the terms.
-        slope: shape (terms,), CNY per unit of a term.
-        level: CNY at the means.
+        centre: shape (columns,), means of the columns.
+        slope: shape (columns,), CNY per unit of a column.
+        level: shape (worlds,), CNY at the means; the calendar of the run-out differs by world.
     """
 
     centre: Floats
     slope: Floats
-    level: float
+    level: Floats
 
-    def of(self, observations: np.ndarray) -> Floats:
+    def of(self, observations: np.ndarray, world: Ints) -> Floats:
         """Return the value of each account at the horizon, CNY, shape (m,).
 
         Args:
             observations: shape (m, columns), the feature function's columns first.
+            world: shape (m,), position of each person's world in the pool.
         """
-        x = _terms(observations[:, :N_FEATURES])
+        x = observations[:, _OWN].astype(np.float64)
         # No matrix product: its last digits depend on how many rows are asked for at once.
-        value = self.level + ((x - self.centre) * self.slope).sum(axis=1)
+        value = self.level[world] + ((x - self.centre) * self.slope).sum(axis=1)
         return np.where(observations[:, _OPEN] > 0.0, value, 0.0)
 
 
@@ -80,27 +83,27 @@ def run_out(world: World, make_policy: Any, daily_discount: float) -> Floats:
     return total
 
 
-def _terms(columns: np.ndarray) -> Floats:
-    """Return the columns beside their signed logarithms, shape (m, 2 x features)."""
-    x = columns.astype(np.float64)
-    return np.concatenate([x, np.sign(x) * np.log1p(np.abs(x))], axis=1)
-
-
 def _fitted(pool: Pool, horizon: int, daily_discount: float) -> TerminalValue:
-    columns, values = [], []
-    for world in pool.worlds:
+    columns, values, worlds = [], [], []
+    for w, world in enumerate(pool.worlds):
         for name in MIX:
             run = world.fork()
             run.play(pool.make_policy(name), horizon)
-            x = feature_columns(run.state.accounts, np.arange(run.n), run.today(run.day), FEATURES).T
+            x = feature_columns(run.state.accounts, np.arange(run.n), run.today(run.day)).T
             is_open = x[:, _OPEN] > 0.0
-            columns.append(x[is_open])
+            columns.append(x[is_open, _OWN].astype(np.float64))
             values.append(run_out(run, pool.make_policy, daily_discount)[is_open])
-    x, y = _terms(np.concatenate(columns)), np.concatenate(values)
+            worlds.append(np.full(values[-1].size, w))
+    x, y, of_world = np.concatenate(columns), np.concatenate(values), np.concatenate(worlds)
     centre, spread = x.mean(axis=0), x.std(axis=0)
     moves = spread > 0.0
     z = (x[:, moves] - centre[moves]) / spread[moves]
-    level = float(y.mean())
+    count = np.bincount(of_world).astype(np.float64)
+    level = np.bincount(of_world, y) / count
+    # Within worlds: what differs between their means is the calendar's.
+    z_level = np.stack([np.bincount(of_world, column) / count for column in z.T], axis=1)
+    z = z - z_level[of_world]
+    solved = np.linalg.solve(z.T @ z + _RIDGE * y.size * np.eye(z.shape[1]), z.T @ (y - level[of_world]))
     slope = np.zeros(centre.size)
-    slope[moves] = np.linalg.solve(z.T @ z + _RIDGE * np.eye(z.shape[1]), z.T @ (y - level)) / spread[moves]
-    return TerminalValue(centre, slope, level)
+    slope[moves] = solved / spread[moves]
+    return TerminalValue(centre, slope, level - z_level @ solved)

@@ -1,0 +1,168 @@
+"""The environments for Stable-Baselines3: a `VecEnv` over the same kernel, without a Python object a journey."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium import spaces
+
+from cardarena.simulator.contracts import Bools
+from cardarena.simulator.envs.cardholder import Shell
+from cardarena.simulator.envs.journeys import Outcome
+from cardarena.simulator.envs.pool import Pool
+from cardarena.simulator.errors import CardArenaError
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
+else:
+    try:
+        from stable_baselines3.common.vec_env import VecEnv
+    except ImportError:  # the rl extra is not installed: the module can be read, not used
+        VecEnv = None
+
+_BASE: Any = object if VecEnv is None else VecEnv
+
+
+class JourneysVecEnv(_BASE):
+    """Many journeys as a `VecEnv`: an episode that is over begins anew in the same step.
+
+    Where the terminal value joined the reward, `TimeLimit.truncated` is not set: the end is paid for, and nothing is to be
+    bootstrapped. `info["episode"]` carries return and length, so that no monitor is needed; what else a step told stands in
+    `outcome`, as arrays.
+
+    Attributes:
+        outcome: what the last step or reset gave, before the next episode began.
+        is_flat: whether an action is one number; see `FlatAction`.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        num_envs: int,
+        *,
+        is_flat: bool = False,
+        offer_features: bool = False,
+        threads: int = 2,
+        **settings: Any,
+    ) -> None:
+        """Make journeys over a pool; `settings` are those of `Shell` and `Journeys`.
+
+        Raises:
+            CardArenaError: Stable-Baselines3 is not installed.
+        """
+        if VecEnv is None:
+            raise CardArenaError("expected Stable-Baselines3, found none; install cardarena[rl]")
+        self.shell = Shell(pool, num_envs, offer_features=offer_features, threads=threads, **settings)
+        self.journeys, self.codec, self.is_flat = self.shell.journeys, self.shell.journeys.codec, is_flat
+        super().__init__(
+            num_envs,
+            self.shell.observation_space,
+            spaces.Discrete(self.codec.n_flat) if is_flat else self.shell.action_space,
+        )
+        self._actions = np.zeros((num_envs, 4), dtype=np.int64)
+        self._masks = np.zeros((num_envs, self.codec.n_mask), dtype=np.int8)
+        self._returns, self._lengths = np.zeros(num_envs), np.zeros(num_envs, dtype=np.int64)
+        self._began = time.time()
+        self._is_seeded = False
+        self.outcome: Outcome | None = None
+
+    def reset(self) -> Any:
+        """Begin an episode everywhere, with the seeds and options that were set for it."""
+        if not self._is_seeded and self._seeds[0] is None:
+            self.seed()
+        if self._seeds[0] is not None:
+            self.journeys.seed(self._seeds)
+            self._is_seeded = True
+        options = self._options[0] if self._options else {}
+        self.outcome = self.journeys.reset(**options)
+        self._masks = self.outcome.mask
+        self._returns[:], self._lengths[:] = 0.0, 0
+        self._reset_seeds()
+        self._reset_options()
+        return self._shown(self.outcome, True)
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Keep the actions for `step_wait`."""
+        self._actions = self.codec.unflatten(actions) if self.is_flat else actions
+
+    def step_wait(self) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        """Take a decision everywhere; return observations, rewards, whether an episode ended, infos."""
+        out = self.journeys.step(self._actions)
+        rewards, _ = self.shell.close_books(out)
+        over = out.terminated | out.truncated
+        self._returns += rewards
+        self._lengths += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        self.outcome = out
+        shown = self._shown(out, False)
+        if over.any():
+            for i in np.flatnonzero(over):
+                infos[i] = self._ending(out, shown, int(i))
+            self._returns[over], self._lengths[over] = 0.0, 0
+            fresh = out._replace(observation=out.observation.copy(), mask=out.mask.copy(), day=out.day.copy())
+            self.journeys.reset(over, into=fresh)
+            shown = self._shown(fresh, True)
+            self._masks = fresh.mask
+        else:
+            self._masks = out.mask
+        return shown, rewards.astype(np.float32), over, infos
+
+    def action_masks(self) -> Bools:
+        """Return what may be chosen now, shape (num_envs, parts) or, flat, (num_envs, actions)."""
+        return self.codec.flat_mask(self._masks) if self.is_flat else self._masks.astype(np.bool_)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Return an attribute, the same for every journey."""
+        return [getattr(self, attr_name)] * len(self._chosen(indices))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Refuse: journeys share their settings.
+
+        Raises:
+            CardArenaError: always.
+        """
+        raise CardArenaError(f"expected no attribute to be set on single journeys, found {attr_name!r}")
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call `action_masks` for each journey; another method once, its value told to each."""
+        rows = self._chosen(indices)
+        value = getattr(self, method_name)(*method_args, **method_kwargs)
+        return [value[i] for i in rows] if method_name == "action_masks" else [value] * len(rows)
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """Say that nothing is wrapped, but that episodes are monitored."""
+        return [wrapper_class.__name__ == "Monitor"] * len(self._chosen(indices))
+
+    def get_images(self) -> Sequence[np.ndarray | None]:
+        """Return no pictures."""
+        return [None] * self.num_envs
+
+    def _chosen(self, indices: Any) -> list[int]:
+        if indices is None:
+            return list(range(self.num_envs))
+        return [int(i) for i in np.atleast_1d(indices)]
+
+    def _shown(self, out: Outcome, is_renewed: bool) -> Any:
+        shown = self.shell.shown(out, is_renewed)
+        if isinstance(shown, dict):
+            # Torch wants memory that it may write to.
+            return {**shown, "offers": np.array(shown["offers"])}
+        return shown
+
+    def _ending(self, out: Outcome, shown: Any, i: int) -> dict[str, Any]:
+        last = {name: part[i] for name, part in shown.items()} if isinstance(shown, dict) else shown[i]
+        return {
+            "terminal_observation": last,
+            "TimeLimit.truncated": bool(out.truncated[i]) and not self.shell.adds_terminal,
+            "episode": {
+                "r": float(self._returns[i]),
+                "l": int(self._lengths[i]),
+                "t": round(time.time() - self._began, 6),
+            },
+        }

@@ -1,0 +1,109 @@
+"""The same environment in other forms: a flat action, a reward of several objectives, a cost beside the reward."""
+
+from typing import Any, Final, SupportsFloat, cast
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from cardarena.simulator.contracts import Bools, Floats
+from cardarena.simulator.envs.cardholder import CardholderEnv
+from cardarena.simulator.envs.rewards import COSTS, USED
+from cardarena.simulator.errors import UnknownNameError
+
+_MOST: Final = 1e9
+
+
+def _bare(env: gymnasium.Env[Any, Any]) -> CardholderEnv:
+    return cast(CardholderEnv, env.unwrapped)
+
+
+class FlatAction(gymnasium.Wrapper[Any, int, Any, np.ndarray]):
+    """One discrete action: 0 is nothing, the others are every offer by every channel at every depth.
+
+    `info["action_mask"]` and `action_masks()` are exact: what they leave open passes the gate at the decision.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, np.ndarray]) -> None:
+        """Wrap an environment whose action is factored."""
+        super().__init__(env)
+        self.codec = _bare(env).codec
+        self.action_space = spaces.Discrete(self.codec.n_flat)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin the next episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return observation, self._flat(info)
+
+    def step(self, action: int) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Take the decision of that number."""
+        observation, reward, terminated, truncated, info = self.env.step(
+            self.codec.unflatten(np.int64(action))
+        )
+        return observation, reward, terminated, truncated, self._flat(info)
+
+    def action_masks(self) -> Bools:
+        """Return which actions pass the gate now, shape (actions,), bool."""
+        return self.codec.flat_mask(_bare(self.env).action_masks())
+
+    def action_prior(self, p: float = 0.05) -> Floats:
+        """Return log-probabilities of a policy that contacts with chance `p`, else by lot, shape (actions,)."""
+        return self.codec.flat_prior(p)
+
+    def _flat(self, info: dict[str, Any]) -> dict[str, Any]:
+        return {**info, "action_mask": self.codec.flat_mask(info["action_mask"]).astype(np.int8)}
+
+
+class VectorReward(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """The terms of the reward side by side, as MO-Gymnasium has it: `reward_space`, and an array for a reward.
+
+    Attributes:
+        terms: names of the objectives, those that the environment's form uses; they sum to the scalar reward.
+        reward_space: their space.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        """Wrap an environment."""
+        super().__init__(env)
+        self.terms = USED[_bare(env).journeys.form]
+        self.reward_space = spaces.Box(-_MOST, _MOST, (len(self.terms),), np.float64)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Take a decision; the reward has shape (terms,), CNY."""
+        observation, _, terminated, truncated, info = self.env.step(action)
+        reward = np.array([info["reward_terms"][name] for name in self.terms])
+        return observation, reward, terminated, truncated, info
+
+
+class Constrained(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """A cost beside the reward, as Safety-Gymnasium has it: `step` returns six values, the cost the third."""
+
+    def __init__(
+        self,
+        env: gymnasium.Env[Any, Any],
+        costs: tuple[str, ...] = ("over_cap", "unsubscribes", "off_switches", "complaints"),
+    ) -> None:
+        """Wrap an environment.
+
+        Args:
+            env: an environment.
+            costs: which of `rewards.COSTS` are summed.
+
+        Raises:
+            UnknownNameError: an unknown cost.
+        """
+        super().__init__(env)
+        for name in costs:
+            if name not in COSTS:
+                raise UnknownNameError("cost", name, COSTS)
+        self.costs = costs
+
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, action: Any
+    ) -> tuple[Any, SupportsFloat, float, bool, bool, dict[str, Any]]:
+        """Take a decision; return observation, reward, cost, terminated, truncated, info."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        cost = float(sum(info["costs"][name] for name in self.costs))
+        return observation, reward, cost, terminated, truncated, {**info, "cost": cost}

@@ -1,0 +1,138 @@
+"""Every registered id keeps Gymnasium's and Stable-Baselines3's contracts, and is a function of its seed."""
+
+import copy
+import pickle
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env, data_equivalence
+from tests.fakes.small_pools import ARGUMENTS
+
+from cardarena.agents.gymnasium_ids import ENTRY_POINTS, register
+from cardarena.simulator.envs.rewards import COSTS, FORMS, TERMS
+
+register()
+IDS = sorted(ENTRY_POINTS)
+CHECKED = [{}, {"reward": "paired"}, {"difficulty": "hard"}, {"offer_features": False, "difficulty": "easy"}]
+
+
+def made(name: str, **settings: Any) -> gymnasium.Env[Any, Any]:
+    return gymnasium.make(name, **ARGUMENTS, **settings)
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("settings", CHECKED)
+def test_gymnasium_finds_nothing_to_complain_of(name: str, settings: dict[str, Any]) -> None:
+    check_env(made(name, **settings).unwrapped)
+
+
+@pytest.mark.rl
+@pytest.mark.parametrize("name", IDS)
+def test_stable_baselines3_finds_nothing_to_complain_of(name: str) -> None:
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    checker.check_env(made(name), warn=True)
+
+
+def trajectory(env: gymnasium.Env[Any, Any], seed: int | None, steps: int = 25) -> list[Any]:
+    """Return everything that an environment tells under actions drawn by lot."""
+    env.action_space.seed(5)
+    told = [env.reset(seed=seed)]
+    for _ in range(steps):
+        told.append(env.step(env.action_space.sample()))
+        if told[-1][2] or told[-1][3]:
+            told.append(env.reset())
+    return told
+
+
+def equal(a: list[Any], b: list[Any]) -> bool:
+    return all(data_equivalence(x, y, exact=True) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("reward", FORMS)
+def test_two_instances_of_a_seed_are_equal_and_another_seed_differs(name: str, reward: str) -> None:
+    a, b, other = (trajectory(made(name, reward=reward), seed) for seed in (11, 11, 12))
+    assert equal(a, b)
+    assert not equal(a[:2], other[:2])
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_copy_goes_on_as_the_original_would(name: str) -> None:
+    env = made(name, difficulty="hard", contact_price=(0.0, 1.0))
+    trajectory(env, 3, steps=4)
+    for twin in (copy.deepcopy(env), pickle.loads(pickle.dumps(env))):
+        space = copy.deepcopy(env.action_space)
+        original = copy.deepcopy(env)
+        for _ in range(15):
+            action = space.sample()
+            mine, its = original.step(action), twin.step(action)
+            assert data_equivalence(mine, its, exact=True)
+            if mine[2] or mine[3]:
+                assert data_equivalence(original.reset(), twin.reset(), exact=True)
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"reward": "gross", "difficulty": "hard", "contact_price": (0.1, 0.9)},
+        {"reward": "attributed", "decision_every": 3, "offer_features": False},
+        {"reward": "paired", "difficulty": "easy"},
+    ],
+)
+def test_the_vector_version_is_the_single_one_many_times(
+    name: str, mode: str, settings: dict[str, Any]
+) -> None:
+    native = gymnasium.make_vec(name, num_envs=4, autoreset_mode=mode, **ARGUMENTS, **settings)
+    single = gymnasium.vector.SyncVectorEnv(
+        [lambda: made(name, **settings) for _ in range(4)], autoreset_mode=mode
+    )
+    assert native.metadata["autoreset_mode"] is single.metadata["autoreset_mode"]
+    assert native.observation_space == single.observation_space
+    assert native.action_space == single.action_space
+    native.action_space.seed(2)
+    assert data_equivalence(native.reset(seed=7), single.reset(seed=7), exact=True)
+    endings = 0
+    for _ in range(26):
+        actions = native.action_space.sample()
+        mine, theirs = native.step(actions), single.step(actions)
+        assert data_equivalence(mine, theirs, exact=True)
+        endings += int((mine[2] | mine[3]).sum())
+        assert mine[0] in native.observation_space
+    assert endings >= 8
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_without_autoreset_chosen_slots_are_reset(name: str) -> None:
+    native = gymnasium.make_vec(name, num_envs=3, autoreset_mode="Disabled", **ARGUMENTS)
+    single = gymnasium.vector.SyncVectorEnv([lambda: made(name)] * 3, autoreset_mode="Disabled")
+    native.action_space.seed(2)
+    native.reset(seed=1)
+    single.reset(seed=1)
+    for which in ([True, False, True], [False, True, False], [True, True, True]):
+        for _ in range(3):
+            actions = native.action_space.sample()
+            assert data_equivalence(native.step(actions), single.step(actions), exact=True)
+        options = {"reset_mask": np.array(which)}
+        mine, its = native.reset(options=dict(options)), single.reset(options=dict(options))
+        assert data_equivalence(mine, its, exact=True)
+    for _ in range(10):
+        native.step(native.action_space.sample())
+    with pytest.raises(gymnasium.error.ResetNeeded, match="reset_mask"):
+        native.step(native.action_space.sample())
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("reward", FORMS)
+def test_terms_have_constant_keys_and_sum_to_the_reward(name: str, reward: str) -> None:
+    env = made(name, reward=reward, contact_price=0.2)
+    told = trajectory(env, 4, steps=30)
+    for answer in told:
+        info = answer[-1]
+        assert tuple(info["reward_terms"]) == TERMS
+        assert tuple(info["costs"]) == COSTS
+        if len(answer) == 5:
+            assert sum(info["reward_terms"].values()) == answer[1]

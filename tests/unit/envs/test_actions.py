@@ -1,0 +1,111 @@
+"""Actions are written and read as exact inverses; the wrappers say the same in other forms."""
+
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+import pytest
+from tests.fakes.small_pools import ARGUMENTS, drawn_actions, small_pool
+
+import cardarena.agents.environments  # noqa: F401 - makes the ids known
+from cardarena.simulator.envs.actions import ActionCodec
+from cardarena.simulator.envs.wrappers import Constrained, FlatAction, VectorReward
+from cardarena.simulator.errors import UnknownNameError
+from cardarena.simulator.names import CHANNELS
+
+ID = "CardArena/Cardholder-v0"
+
+
+def codec_of(difficulty: str) -> ActionCodec:
+    pool = small_pool()
+    return ActionCodec.of(pool.rules, pool.stocked_channels(), difficulty)
+
+
+@pytest.mark.parametrize("difficulty", ["easy", "standard"])
+def test_flat_and_factored_are_inverses(difficulty: str) -> None:
+    codec = codec_of(difficulty)
+    everything = np.arange(codec.n_flat)
+    factored = codec.unflatten(everything)
+    np.testing.assert_array_equal(codec.flatten(factored), everything)
+    assert len({tuple(row) for row in factored}) == codec.n_flat
+    np.testing.assert_array_equal(codec.encode(*codec.decode(factored)), factored)
+
+
+def test_difficulties_say_what_may_be_chosen() -> None:
+    easy, standard, hard = (codec_of(name) for name in ("easy", "standard", "hard"))
+    rules = small_pool().rules
+    assert len(set(rules.offers["category"][easy.offers])) == easy.offers.size == 6
+    assert [CHANNELS[c] for c in easy.channels] == ["app_push", "sms", "human_call"]
+    assert (easy.n_depths, standard.n_depths) == (1, 3)
+    assert standard.sizes == hard.sizes == (2, rules.offers.size, len(CHANNELS), 3)
+    assert (standard.is_halved, hard.is_halved) == (False, True)
+    with pytest.raises(UnknownNameError, match="did you mean 'easy'"):
+        codec_of("eazy")
+
+
+def test_codes_that_may_not_be_chosen_are_refused() -> None:
+    easy = codec_of("easy")
+    with pytest.raises(ValueError, match="expected codes among"):
+        easy.encode(np.array([0]), np.array([CHANNELS.index("email")]), np.array([0]))
+
+
+@pytest.mark.parametrize("p", [0.05, 0.4])
+def test_priors_are_distributions_that_contact_with_their_chance(p: float) -> None:
+    codec = codec_of("standard")
+    flat = np.exp(codec.flat_prior(p))
+    assert flat.sum() == pytest.approx(1.0)
+    assert flat[1:].sum() == pytest.approx(p)
+    at = 0
+    for size, first in zip(codec.sizes, (1.0 - p, None, None, None), strict=True):
+        part = np.exp(codec.prior(p)[at : at + size])
+        assert part.sum() == pytest.approx(1.0)
+        assert first is None or part[0] == pytest.approx(first)
+        at += size
+
+
+def wrapped(*wrappers: Any, **settings: Any) -> Any:
+    env = gymnasium.make(ID, **ARGUMENTS, **settings)
+    for wrapper in wrappers:
+        env = wrapper(env)
+    return env
+
+
+def test_a_flat_action_is_its_factored_one() -> None:
+    flat, factored = wrapped(FlatAction), wrapped()
+    flat.reset(seed=3)
+    factored.reset(seed=3)
+    codec = flat.codec
+    for t, actions in enumerate(drawn_actions(codec, 8, 1)):
+        one = flat.step(int(codec.flatten(actions)))
+        other = factored.step(actions)
+        np.testing.assert_array_equal(one[0]["cardholder"], other[0]["cardholder"])
+        assert one[1:4] == other[1:4], t
+        mask = codec.flat_mask(other[4]["action_mask"])
+        np.testing.assert_array_equal(one[4]["action_mask"], mask)
+        np.testing.assert_array_equal(flat.action_masks(), mask)
+        assert flat.action_space.contains(int(mask.argmax()))
+    assert flat.action_prior(0.1).shape == (flat.action_space.n,)
+
+
+@pytest.mark.parametrize("reward", ["gross", "attributed", "paired"])
+def test_a_vector_reward_sums_to_the_scalar_one(reward: str) -> None:
+    vector, scalar = wrapped(VectorReward, reward=reward), wrapped(reward=reward)
+    vector.reset(seed=4)
+    scalar.reset(seed=4)
+    for actions in drawn_actions(cast(Any, scalar.unwrapped).codec, 8, 2):
+        many, one = vector.step(actions)[1], scalar.step(actions)[1]
+        assert many in vector.reward_space
+        assert many.sum() == pytest.approx(one, abs=1e-12)
+
+
+def test_a_constrained_step_has_six_values() -> None:
+    env = wrapped(lambda inner: Constrained(inner, costs=("blocked",)))
+    env.reset(seed=0)
+    total = 0.0
+    for actions in drawn_actions(env.unwrapped.codec, 8, 3, share=1.0):
+        _, _, cost, _, _, info = env.step(actions)
+        assert cost == info["costs"]["blocked"] == info["cost"]
+        total += cost
+    assert total > 0.0
+    with pytest.raises(UnknownNameError, match="unknown cost 'blocks'"):
+        Constrained(wrapped(), costs=("blocks",))
