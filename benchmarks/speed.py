@@ -1,4 +1,4 @@
-"""How fast the simulator is: cardholder-days per second with everything on, where they go, memory, start-up.
+"""How fast the simulator is: cardholder-days and environment steps per second, where the time goes, memory, start-up.
 
 A figure is the median of several runs. Each heavy measurement is made in a process of its own, so that its peak memory
 is its own and nothing that ran before it helps or hurts.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from cardarena.benchmarks import provenance
+from cardarena.benchmarks import environment_speed, provenance
 from cardarena.simulator.errors import CardArenaError
 
 SCENARIO: Final = "baseline"
@@ -60,6 +60,8 @@ def measure(
         )
     cohort, agent = (result[name]["cardholder_days_per_second"] for name in ("cohort", "agent"))
     result["ratio"] = round(cohort / agent, 1) if agent else None
+    tell("environments")
+    result["environments"] = _in_own_process({"environments": True, "threads": threads, "repeats": repeats})
     if sizes:
         result["sizes"] = _sizes(sizes, days=days, repeats=repeats, threads=threads, tell=tell)
     return result
@@ -91,7 +93,12 @@ def shown(result: dict[str, Any]) -> str:
         total = sum(figures["breakdown_seconds"].values()) or 1.0
         for stage, seconds in figures["breakdown_seconds"].items():
             lines.append(f"  {stage:<12}{seconds:8.2f} s {seconds / total:6.0%}")
-    lines += ["", f"cohort : agent = {result['ratio']} : 1"]
+    lines += [
+        "",
+        f"cohort : agent = {result['ratio']} : 1",
+        "",
+        *environment_speed.shown(result["environments"]),
+    ]
     if "sizes" in result:
         lines += ["", *_shown_sizes(result["sizes"])]
     return "\n".join(lines)
@@ -400,7 +407,12 @@ def _in_own_process(task: dict[str, Any], environment: dict[str, str] | None = N
 
 def _main() -> None:
     task = json.loads(sys.argv[1])
-    result = _small() if task.pop("small", False) else play(**task)
+    if task.pop("small", False):
+        result = _small()
+    elif task.pop("environments", False):
+        result = environment_speed.measure(**task)
+    else:
+        result = play(**task)
     sys.stdout.write("\n" + json.dumps(result) + "\n")
 
 

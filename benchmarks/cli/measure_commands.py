@@ -34,7 +34,7 @@ def speed(
     ] = "",
     as_json: options.Json = False,
 ) -> None:
-    """Measure cardholder-days per second, where they go, memory, and start-up."""
+    """Measure cardholder-days and environment steps per second, where the time goes, memory, and start-up."""
     from cardarena.benchmarks.speed import measure, shown
 
     result = measure(

@@ -73,7 +73,8 @@ class Pool:
         self.worlds = tuple(world.fork() for world in worlds)
         self.make_policy = make_policy
         self.scenario: Scenario = worlds[0].scenario
-        self.rules: Rules = worlds[0].rules
+        # Copies that may be written to: a pickled pool's are, and compiled code takes read-only arrays for another type.
+        self.rules = Rules(*(records.copy() for records in worlds[0].rules))
         self.days = max(self.scenario.horizon.days, days or 0)
         self.keys = np.array([world.state.seed for world in worlds], dtype=np.uint64)
         self.base = _based(self.worlds, self.days)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cardarena.benchmarks import speed
+from cardarena.benchmarks import environment_speed, speed
 from cardarena.benchmarks.cli.measure_commands import _numbers
 from cardarena.simulator.errors import CardArenaError
 
@@ -31,3 +31,13 @@ def test_sizes_are_numbers() -> None:
     for wrong in ("many", "0", "1e6"):
         with pytest.raises(CardArenaError, match="--sizes"):
             _numbers(wrong)
+
+
+def test_the_environments_are_measured_beside_gymnasiums_own_vector() -> None:
+    figures = environment_speed.measure(threads=1, repeats=1, native_envs=32, n_cardholders=100, horizon=6)
+    native, sync = figures["rows"]
+    assert (native["envs"], sync["envs"]) == (32, environment_speed.SYNC_ENVS)
+    assert native["cpu_microseconds"] > 0
+    assert figures["ratio"] == pytest.approx(native["steps_per_second"] / sync["steps_per_second"], rel=0.05)
+    shown = environment_speed.shown(figures)
+    assert len({len(line) for line in shown[1:4]}) == 1

@@ -1,0 +1,71 @@
+"""The `VecEnv` for Stable-Baselines3 tells what the vector environment tells, and what a learner needs at an end."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.fakes.small_pools import drawn_actions, small_pool
+
+from cardarena.agents.sb3 import JourneysVecEnv
+from cardarena.simulator.envs.cardholder import CardholderVectorEnv
+
+pytest.importorskip("stable_baselines3")
+pytestmark = pytest.mark.rl
+N = 6
+
+
+def made(**settings: Any) -> JourneysVecEnv:
+    return JourneysVecEnv(small_pool(), N, **settings)
+
+
+@pytest.mark.parametrize("adds", [True, False])
+def test_it_is_the_vector_environment_that_resets_in_the_same_step(adds: bool) -> None:
+    mine = made(terminal_value=adds)
+    other = CardholderVectorEnv(
+        small_pool(), N, autoreset_mode="SameStep", terminal_value=adds, offer_features=False
+    )
+    mine.seed(5)
+    np.testing.assert_array_equal(mine.reset(), other.reset(seed=5)[0])
+    returns, endings = np.zeros(N), 0
+    for t in range(22):
+        actions = drawn_actions(mine.codec, N, t)
+        observation, rewards, dones, infos = mine.step(actions)
+        theirs = other.step(actions)
+        np.testing.assert_array_equal(observation, theirs[0])
+        np.testing.assert_array_equal(rewards, theirs[1].astype(np.float32))
+        np.testing.assert_array_equal(dones, theirs[2] | theirs[3])
+        np.testing.assert_array_equal(np.stack(mine.env_method("action_masks")), other.action_masks())
+        returns += theirs[1]
+        for i in np.flatnonzero(dones):
+            endings += 1
+            np.testing.assert_array_equal(infos[i]["terminal_observation"], theirs[4]["final_obs"][i])
+            # The end that was paid for is not bootstrapped as well.
+            assert infos[i]["TimeLimit.truncated"] is (bool(theirs[3][i]) and not adds)
+            assert infos[i]["episode"]["r"] == pytest.approx(returns[i])
+            returns[i] = 0.0
+        assert all(not infos[i] for i in np.flatnonzero(~dones))
+    assert endings >= N
+
+
+def test_a_flat_action_is_its_factored_one() -> None:
+    flat, factored = made(is_flat=True), made()
+    for env in (flat, factored):
+        env.seed(1)
+        env.reset()
+    for t in range(5):
+        actions = drawn_actions(flat.codec, N, t)
+        one, other = flat.step(flat.codec.flatten(actions)), factored.step(actions)
+        np.testing.assert_array_equal(one[1], other[1])
+    assert flat.action_masks().shape == (N, flat.action_space.n)
+
+
+@pytest.mark.parametrize("offer_features", [True, False])
+def test_a_learner_learns_on_it(offer_features: bool) -> None:
+    from stable_baselines3 import PPO
+
+    env = made(offer_features=offer_features)
+    policy = "MultiInputPolicy" if offer_features else "MlpPolicy"
+    model = PPO(policy, env, n_steps=8, batch_size=16, n_epochs=1, seed=0, device="cpu")
+    model.learn(2 * 8 * N)
+    assert model.num_timesteps == 2 * 8 * N
+    assert len(model.ep_info_buffer or ()) > 0
