@@ -55,6 +55,7 @@ class JourneysVecEnv(_BASE):
             raise CardArenaError("expected Stable-Baselines3, found none; install cardarena[rl]")
         self.shell = Shell(pool, num_envs, offer_features=offer_features, threads=threads, **settings)
         self.journeys, self.codec, self.is_flat = self.shell.journeys, self.shell.journeys.codec, is_flat
+        self.render_mode = None
         super().__init__(
             num_envs,
             self.shell.observation_space,

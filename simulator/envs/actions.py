@@ -5,10 +5,9 @@ speaks of codes of the catalogue.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cardarena.simulator.bank.gate import is_never_deepest
 from cardarena.simulator.contracts import Bools, Floats, Ints
@@ -132,14 +131,14 @@ class ActionCodec:
         contact, offer, channel, depth = np.moveaxis(np.asarray(actions, dtype=np.int64), -1, 0)
         return contact * (1 + (offer * self.channels.size + channel) * self.n_depths + depth)
 
-    def unflatten(self, flat: Ints) -> Ints:
+    def unflatten(self, flat: Any) -> Ints:
         """Return the factored form of flat actions, shape (...) to (..., 4)."""
         flat = np.asarray(flat, dtype=np.int64)
         rest, depth = np.divmod(np.maximum(flat - 1, 0), self.n_depths)
         offer, channel = np.divmod(rest, self.channels.size)
         return np.stack([(flat > 0).astype(np.int64), offer, channel, depth], axis=-1)
 
-    def flat_mask(self, mask: NDArray[np.int8]) -> Bools:
+    def flat_mask(self, mask: Any) -> Bools:
         """Return the exact mask of the flat form from that of the factored form, shape (..., n_mask) to (..., n_flat)."""
         _, n_offers, n_channels, n_depths = self.sizes
         is_open = np.asarray(mask, dtype=np.bool_)

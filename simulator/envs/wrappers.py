@@ -18,13 +18,13 @@ def _bare(env: gymnasium.Env[Any, Any]) -> CardholderEnv:
     return cast(CardholderEnv, env.unwrapped)
 
 
-class FlatAction(gymnasium.Wrapper[Any, int, Any, np.ndarray]):
+class FlatAction(gymnasium.Wrapper[Any, Any, Any, Any]):
     """One discrete action: 0 is nothing, the others are every offer by every channel at every depth.
 
     `info["action_mask"]` and `action_masks()` are exact: what they leave open passes the gate at the decision.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, np.ndarray]) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         """Wrap an environment whose action is factored."""
         super().__init__(env)
         self.codec = _bare(env).codec
@@ -39,9 +39,7 @@ class FlatAction(gymnasium.Wrapper[Any, int, Any, np.ndarray]):
 
     def step(self, action: int) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Take the decision of that number."""
-        observation, reward, terminated, truncated, info = self.env.step(
-            self.codec.unflatten(np.int64(action))
-        )
+        observation, reward, terminated, truncated, info = self.env.step(self.codec.unflatten(action))
         return observation, reward, terminated, truncated, self._flat(info)
 
     def action_masks(self) -> Bools:

@@ -38,7 +38,7 @@ def test_stable_baselines3_finds_nothing_to_complain_of(name: str) -> None:
 def trajectory(env: gymnasium.Env[Any, Any], seed: int | None, steps: int = 25) -> list[Any]:
     """Return everything that an environment tells under actions drawn by lot."""
     env.action_space.seed(5)
-    told = [env.reset(seed=seed)]
+    told: list[Any] = [env.reset(seed=seed)]
     for _ in range(steps):
         told.append(env.step(env.action_space.sample()))
         if told[-1][2] or told[-1][3]:

@@ -38,6 +38,6 @@ def test_the_environments_are_measured_beside_gymnasiums_own_vector() -> None:
     native, sync = figures["rows"]
     assert (native["envs"], sync["envs"]) == (32, environment_speed.SYNC_ENVS)
     assert native["cpu_microseconds"] > 0
-    assert figures["ratio"] == pytest.approx(native["steps_per_second"] / sync["steps_per_second"], rel=0.05)
+    assert figures["ratio"] == pytest.approx(native["steps_per_second"] / sync["steps_per_second"], abs=0.06)
     shown = environment_speed.shown(figures)
     assert len({len(line) for line in shown[1:4]}) == 1

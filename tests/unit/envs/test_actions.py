@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from tests.fakes.small_pools import ARGUMENTS, drawn_actions, small_pool
 
-import cardarena.agents.environments  # noqa: F401 - makes the ids known
+from cardarena.agents.gymnasium_ids import register
 from cardarena.simulator.envs.actions import ActionCodec
 from cardarena.simulator.envs.wrappers import Constrained, FlatAction, VectorReward
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.names import CHANNELS
 
+register()
 ID = "CardArena/Cardholder-v0"
 
 

@@ -41,9 +41,9 @@ def lived(made: Journeys, share: float = 0.5) -> tuple[list[Outcome], np.ndarray
 
 def test_gross_is_the_sum_of_the_rows_and_costs_count_them() -> None:
     outcomes, rows = lived(journeys_of(800))
-    terms = sum(out.terms for out in outcomes)
+    terms = np.sum([out.terms for out in outcomes], axis=0)
     assert terms.sum() == pytest.approx(rows["value_mfen"].sum() * 1e-5, rel=1e-9)
-    costs = dict(zip(COSTS, sum(out.costs for out in outcomes).sum(axis=1), strict=True))
+    costs = dict(zip(COSTS, np.sum([out.costs for out in outcomes], axis=(0, 2)), strict=True))
     contacts, consents = rows[rows["kind"] == Kind.CONTACT], rows[rows["kind"] == Kind.CONSENT]
     blocked = contacts["code"] == Status.BLOCKED
     capped = np.isin(contacts["rule"], [Rule.CAP_DAY, Rule.CAP_WEEK, Rule.CAP_MONTH, Rule.CAP_CHANNEL])
@@ -113,8 +113,7 @@ def test_paired_is_mine_less_a_twins_who_has_the_same_luck() -> None:
 
 def test_masks_are_the_gate_at_every_pair_and_depth() -> None:
     made = journeys_of()
-    for t in range(DAYS - 2):
-        out = made.step(drawn_actions(made.codec, N, t, 0.4))
+    out = [made.step(drawn_actions(made.codec, N, t, 0.4)) for t in range(DAYS - 2)][-1]
     flat = made.codec.flat_mask(out.mask)
     assert flat[:, 0].all()
     day, accounts = int(out.day[0]), made.slots.accounts
