@@ -21,7 +21,8 @@ else:
     except ImportError:  # the rl extra is not installed: the module can be read, not used
         VecEnv = None
 
-_BASE: Any = object if VecEnv is None else VecEnv
+_HAS_SB3 = isinstance(VecEnv, type)
+_BASE: Any = VecEnv if _HAS_SB3 else object
 
 
 class JourneysVecEnv(_BASE):
@@ -51,7 +52,7 @@ class JourneysVecEnv(_BASE):
         Raises:
             CardArenaError: Stable-Baselines3 is not installed.
         """
-        if VecEnv is None:
+        if not _HAS_SB3:
             raise CardArenaError("expected Stable-Baselines3, found none; install cardarena[rl]")
         self.shell = Shell(pool, num_envs, offer_features=offer_features, threads=threads, **settings)
         self.journeys, self.codec, self.is_flat = self.shell.journeys, self.shell.journeys.codec, is_flat

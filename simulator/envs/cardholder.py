@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
+from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
@@ -219,7 +220,7 @@ class CardholderEnv(gymnasium.Env[Any, np.ndarray]):
         """Return a copy of the latent record; for scoring and study, never for a policy."""
         return self.journeys.slots.people[0].copy()
 
-    def render(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def render(self) -> str | None:
         """Return the last step in a line, if the render mode is `ansi`."""
         return self._line if self.render_mode == "ansi" else None
 
@@ -381,7 +382,7 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         elif seed is None and not self._is_seeded:
             seed = self._drawn_seed()
         if isinstance(seed, int):
-            self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(seed)
+            self._np_random, self._np_random_seed = seeding.np_random(seed)
             self.journeys.seed([seed + i for i in range(n)], chosen)
         self._is_seeded = True
 
