@@ -5,23 +5,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cardarena.simulator.bank.sending import LATEST_MINUTE as LATEST_MINUTE
+from cardarena.simulator.bank.sending import SEND_MINUTE as SEND_MINUTE
+from cardarena.simulator.bank.sending import send_minutes
 from cardarena.simulator.contracts import Brief, Floats, Ints, View
 from cardarena.simulator.names import CATEGORIES, CHANNELS, N_CATEGORIES, N_CONTEXTS
 
-#: Minute of the day at which each channel sends: inside 09:00-20:59, messages before lunch, calls in office hours.
-SEND_MINUTE: Final = {
-    "app_push": 725,
-    "in_app": 545,
-    "mini_program": 560,
-    "sms": 610,
-    "email": 580,
-    "human_call": 630,
-    "ai_call": 900,
-    "branch_atm": 550,
-    "wecom": 1140,
-    "third_party": 1170,
-}
-LATEST_MINUTE: Final = 1259
 #: What a policy without data takes a click to be worth when it ranks channels; assumed.
 CLICK_VALUE_MFEN: Final = 300_000
 #: Interchange less points and fees on a purchase in a spending category, plus what revolves of it, ppm; assumed.
@@ -74,9 +63,7 @@ class Market:
             + channels["p_complaint"] * brief.complaint_cost_mfen
             + channels["p_opt_out"] * OPT_OUT_CNY * 1e5
         ).astype(np.float64)
-        self.minute: Ints = np.array(
-            [SEND_MINUTE[CHANNELS[c]] for c in range(self.n_channels)], dtype=np.int64
-        )
+        self.minute: Ints = send_minutes(channels)
         self.notice: Floats = (1.0 - channels["p_fail"]) * channels["p_notice"]
         self.strength: Floats = self.notice * channels["p_click"] * channels["interest"]
         merit = np.round(self.strength * CLICK_VALUE_MFEN - self.contact_mfen, 9)

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from cardarena.simulator.behaviour.neighbours import mean_mood
+from cardarena.simulator.cache_lines import zeros
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.contracts import Bools, Policy
 from cardarena.simulator.errors import CardArenaError
@@ -107,7 +108,7 @@ def _based(worlds: Sequence[World], days: int) -> Base:
         out = np.zeros(world.n)
         _hear(world.state.mood, world.rules.compliance["word_of_mouth"][0], out)
         heard.append(out)
-    people = np.concatenate([world.state.people for world in worlds])
+    people = _joined([world.state.people for world in worlds])
     inbox, waiting = _inboxes(worlds)
     today = np.zeros((len(worlds), days + BEYOND), dtype=TODAY)
     for w, world in enumerate(worlds):
@@ -116,7 +117,7 @@ def _based(worlds: Sequence[World], days: int) -> Base:
     return _sealed(
         Base(
             people=people,
-            accounts=np.concatenate([world.state.accounts for world in worlds]),
+            accounts=_joined([world.state.accounts for world in worlds]),
             world=np.repeat(np.arange(len(worlds), dtype=np.int64), [world.n for world in worlds]),
             heard=np.concatenate(heard),
             inbox=inbox,
@@ -125,6 +126,16 @@ def _based(worlds: Sequence[World], days: int) -> Base:
             today=today,
         )
     )
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return records one behind the other; NumPy's own way of joining them would drop their padding."""
+    whole = zeros(sum(part.size for part in parts), parts[0].dtype)
+    first = 0
+    for part in parts:
+        whole[first : first + part.size] = part
+        first += part.size
+    return whole
 
 
 def _inboxes(worlds: Sequence[World]) -> tuple[np.ndarray, np.ndarray]:
