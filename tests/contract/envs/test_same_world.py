@@ -58,7 +58,7 @@ def both_logs(pool: Pool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     members = pool.base.members
     journeys = Journeys(pool, members.size)
     journeys.seed(np.arange(members.size))
-    journeys.reset(cardholder=members, luck=world.state.seed)
+    journeys.reset(cardholder=members, luck=world.state.luck)
     policy, kept = Scripted(journeys, world), Kept()
     rows: list[np.ndarray] = []
     closed = np.full(world.n, DAYS)
