@@ -27,13 +27,13 @@ from cardarena.agents.market import LATEST_MINUTE, SEND_MINUTE
 from cardarena.agents.registry import make_policy
 from cardarena.benchmarks.gathering import gathered
 from cardarena.benchmarks.run_tables import MFEN_PER_CNY, PPM, discount_ppm
-from cardarena.benchmarks.validation.evening import Evening
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.contracts import Bools, Contacts, Feedback, Floats, Ints, Policy, View
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
 from cardarena.simulator.names import CHANNELS, DEPTHS, RESPONSES, Kind
 from cardarena.simulator.rules import Rules
 from cardarena.simulator.schedulers import Scheduler
+from cardarena.simulator.schedulers.evening import Evening
 from cardarena.simulator.setup import luck_key
 from cardarena.simulator.state import WorldState
 from cardarena.simulator.world import World

@@ -168,7 +168,7 @@ def admit(
     """
     day = state.day
     holders = order[contacts.cardholder]
-    sort = np.lexsort((np.arange(holders.size), contacts.minute, holders))
+    sort = np.lexsort((contacts.minute, holders))  # stable: ties keep the policy's order
     holders = holders[sort]
     offer, channel, depth, send = (
         x[sort] for x in (contacts.offer, contacts.channel, contacts.depth, contacts.minute)
@@ -242,7 +242,7 @@ def _send(state: WorldState, rules: Rules, sent: np.ndarray, earlier: np.ndarray
     if n == 0:
         return
     holders, channel = sent["cardholder"].astype(np.int64), sent["channel"].astype(np.int64)
-    by_channel = np.lexsort((np.arange(n), channel, holders))
+    by_channel = np.lexsort((channel, holders))  # stable
     run = holders[by_channel] * 256 + channel[by_channel]
     counted = np.zeros(n, dtype=np.int64)
     _count_within(run, counted)

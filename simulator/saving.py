@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cardarena.simulator.cache_lines import copied
 from cardarena.simulator.contracts import History
 from cardarena.simulator.errors import ResultsError
 from cardarena.simulator.scenario import Scenario
@@ -85,7 +86,8 @@ def load_world(path: Path, *, scheduler: str, threads: int) -> "World":
         raise ResultsError(f"{path.name}: expected a world of version {SAVE_VERSION}, found {version}")
     scenario = Scenario.model_validate_json(json.dumps(meta["scenario"]))
     state = WorldState(
-        **{name[6:]: values for name, values in arrays.items() if name.startswith("state.")}, **meta["state"]
+        **{name[6:]: copied(values) for name, values in arrays.items() if name.startswith("state.")},
+        **meta["state"],
     )
     history = {name[8:]: values for name, values in arrays.items() if name.startswith("history.")}
     return World(

@@ -16,6 +16,7 @@ from cardarena.simulator.behaviour.neighbours import BLOCK
 from cardarena.simulator.behaviour.parameters import parameter_record
 from cardarena.simulator.behaviour.person import new_people
 from cardarena.simulator.behaviour.randomness import SCENARIO, draw, philox4x32
+from cardarena.simulator.cache_lines import zeros
 from cardarena.simulator.names import CHANNELS, N_CATEGORIES, N_CONTEXTS
 from cardarena.simulator.population.tables import tables
 from cardarena.simulator.rules import COMPLIANCE, MONEY, Rules
@@ -213,7 +214,7 @@ def _new_holders(seed, share, max_days, tenure_days, is_new):
 
 def make_accounts(traits: np.ndarray, scenario: "Scenario", key: int) -> np.ndarray:
     """Return what the bank knows of these cardholders on the first day: the file, the permissions, and no history."""
-    accounts = np.zeros(traits.size, dtype=ACCOUNT)
+    accounts = zeros(traits.size, ACCOUNT)
     for field in ("cardholder", "age", "gender", "city_tier", "income_band", "tenure_days"):
         accounts[field] = traits[field]
     accounts["limit_fen"] = traits["credit_limit_fen"]

@@ -9,6 +9,8 @@ import numpy as np
 
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES
 from cardarena.simulator.behaviour.events import AGENDA_SIZE
+from cardarena.simulator.cache_lines import copied
+from cardarena.simulator.compilation import compiled
 from cardarena.simulator.rules import EVENT, OPEN_CASE, PENDING
 
 _SCALARS = ("seed", "luck", "day", "spent_mfen", "price_mfen", "reset_day", "reset_days")
@@ -78,13 +80,28 @@ class WorldState:
 
     def copy(self) -> "WorldState":
         """Return an independent copy."""
-        arrays = {f.name: getattr(self, f.name).copy() for f in fields(self) if f.name not in _SCALARS}
+        arrays = {f.name: copied(getattr(self, f.name)) for f in fields(self) if f.name not in _SCALARS}
         return replace(self, **arrays)
 
 
+@compiled()
+def _find_starts(pending, starts):
+    j = 0
+    for i in range(starts.size - 1):
+        starts[i] = j
+        while j < pending.size and pending[j].cardholder == i:
+            j += 1
+    starts[starts.size - 1] = j
+
+
 def inbox_starts(pending: np.ndarray, n: int) -> np.ndarray:
-    """Return where each person's rows of the pending table begin, and behind the last where they end, shape (n + 1,)."""
-    if pending.size == 0:
-        return np.zeros(n + 1, dtype=np.int64)
-    counts = np.bincount(pending["cardholder"], minlength=n)
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+    """Return where each person's rows of the pending table begin, and behind the last where they end, shape (n + 1,).
+
+    Args:
+        pending: PENDING rows in the order of cardholders.
+        n: how many cardholders.
+    """
+    starts = np.zeros(n + 1, dtype=np.int64)
+    if pending.size:
+        _find_starts(pending, starts)
+    return starts

@@ -9,9 +9,9 @@ import numpy as np
 from cardarena.agents.market import per_category, relevance
 from cardarena.benchmarks.ope.targets import Chances, Tilt, Tilted, make_target
 from cardarena.benchmarks.run_tables import MFEN_PER_CNY
-from cardarena.benchmarks.validation.evening import Evening
 from cardarena.simulator.contracts import Bools, Brief, Contacts, Floats, Ints, View
 from cardarena.simulator.names import N_CHANNELS
+from cardarena.simulator.schedulers.evening import Evening
 from cardarena.simulator.setup import luck_key
 from cardarena.simulator.state import WorldState
 from cardarena.simulator.world import World

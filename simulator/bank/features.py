@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numba import njit
 
-from cardarena.simulator.bank.records import NEVER
+from cardarena.simulator.bank.records import ACCOUNT
+from cardarena.simulator.cache_lines import LINE
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.names import (
@@ -99,36 +99,59 @@ _PRECURSOR = _AT["precursor_7d_daily"]
 _BALANCE = _AT["instalment_balance_cny"]
 _WEEKDAY = _AT["weekday"]
 _LONG_AGO = 400.0
-#: The bytes of an account that most views read are fetched while others are filled in.
-_HOT_ACCOUNT = 320
-_AHEAD = 6
 
 # Parts of a row, as bits: a view computes those in which its policy wants a column.
 (
+    _OPEN,
     _WHO,
     _PERMISSIONS,
     _RECENT_CONTACTS,
     _LONGER_CONTACTS,
+    _SINCE_CONTACT,
     _BY_CATEGORY,
     _CLICKS,
     _SPENDING,
+    _BY_CONTEXT,
     _VISITING,
     _BUYING,
     _MONEY,
     _CALENDAR,
-) = (1 << part for part in range(11))
-_EVERYTHING: Final = (1 << 11) - 1
+) = (1 << part for part in range(14))
+_EVERYTHING: Final = (1 << 14) - 1
+#: Which fields of an account each part reads; flags, which lie together, are read by most.
+_FLAGS: Final = ("is_open", "personalisation_on", "sensitive_consent", "tracked")
+_FIELDS: Final = {
+    _OPEN: _FLAGS,
+    _WHO: ("age", "gender", "city_tier", "income_band", "tenure_days", "limit_fen"),
+    _PERMISSIONS: (*_FLAGS, "permitted", "marketing_consent", "partner_consent"),
+    _RECENT_CONTACTS: ("contacts_today", "week_ring"),
+    _LONGER_CONTACTS: ("contacts_28d",),
+    _SINCE_CONTACT: ("last_contact_day",),
+    _BY_CATEGORY: ("category_contacts_28d", "category_clicks_28d"),
+    _CLICKS: ("opens_28d", "clicks_28d", "last_click_day"),
+    _SPENDING: (*_FLAGS, "last_transaction_day", "transactions_28d", "spend_28d_fen", "spend_112d_fen"),
+    _BY_CONTEXT: (*_FLAGS, "context_spend_28d_fen"),
+    _VISITING: (*_FLAGS, "visits_28d", "last_visit_day", "precursor_7d"),
+    _BUYING: (*_FLAGS, "category_purchases_112d", "last_purchase_day"),
+    _MONEY: (*_FLAGS, "instalment_balance_fen", "overdue", "complaints", "spend_28d_fen", "margin_28d_fen"),
+    _CALENDAR: (),
+}
+#: Accounts whose lines are on their way while one is filled in.
+_AHEAD: Final = 16
 #: Where each part's columns begin; a part ends where the next begins.
 _BEGINS: Final = (
-    (0, _WHO),
+    (0, _OPEN),
+    (1, _WHO),
     (_PERMITTED, _PERMISSIONS),
     (_TODAY, _RECENT_CONTACTS),
     (_MONTH, _LONGER_CONTACTS),
+    (_MONTH + 1, _SINCE_CONTACT),
     (_CATEGORY_CONTACTS, _BY_CATEGORY),
     (_OPENS, _CLICKS),
     (_CATEGORY_CLICKS, _BY_CATEGORY),
     (_SINCE_CLICK, _CLICKS),
     (_BEHAVIOUR, _SPENDING),
+    (_CONTEXT, _BY_CONTEXT),
     (_VISITS, _VISITING),
     (_PURCHASES, _BUYING),
     (_PRECURSOR, _VISITING),
@@ -142,6 +165,17 @@ def _parts_of(columns: np.ndarray) -> int:
     begins = np.array([first for first, _ in _BEGINS])
     parts = np.array([part for _, part in _BEGINS])
     return int(np.bitwise_or.reduce(parts[np.searchsorted(begins, columns, side="right") - 1], initial=0))
+
+
+def _lines_of(parts: int) -> np.ndarray:
+    """Return at which bytes the cache lines of an account begin that these parts read."""
+    lines: set[int] = set()
+    for part, names in _FIELDS.items():
+        if parts & part:
+            for name in names:
+                dtype, first = (ACCOUNT.fields or {})[name][:2]
+                lines.update(range(first // LINE, (first + dtype.itemsize - 1) // LINE + 1))
+    return np.array(sorted(lines), dtype=np.int64) * LINE
 
 
 @compiled()
@@ -176,9 +210,9 @@ def _behaviour(account, day, parts, out):
         out[_BEHAVIOUR + 3] = account.spend_28d_fen * 0.01
         out[_BEHAVIOUR + 4] = account.spend_112d_fen * 0.01
         out[_BEHAVIOUR + 5] = 4.0 * account.spend_28d_fen / max(1.0, account.spend_112d_fen)
-        if account.sensitive_consent == 1:
-            for k in range(N_CONTEXTS):
-                out[_CONTEXT + k] = account.context_spend_28d_fen[k] * 0.01
+    if parts & _BY_CONTEXT and account.sensitive_consent == 1:
+        for k in range(N_CONTEXTS):
+            out[_CONTEXT + k] = account.context_spend_28d_fen[k] * 0.01
     if parts & _MONEY:
         out[_BALANCE + 1] = account.spend_28d_fen / max(1.0, float(account.limit_fen))
         out[_BALANCE + 4] = account.margin_28d_fen * 0.01
@@ -199,8 +233,9 @@ def _behaviour(account, day, parts, out):
 def _fill_parts(account, today, parts, out):
     """Write the columns of some parts into `out`, shape (N_FEATURES,), which is zero."""
     day = today.day
-    if parts & _WHO:
+    if parts & _OPEN:
         out[0] = account.is_open
+    if parts & _WHO:
         out[1] = account.age
         out[2] = account.gender
         out[3] = account.city_tier
@@ -218,11 +253,9 @@ def _fill_parts(account, today, parts, out):
     if parts & _RECENT_CONTACTS:
         _recent_contacts(account, out)
     if parts & _LONGER_CONTACTS:
-        last = NEVER
-        for c in range(N_CHANNELS):
-            last = max(last, account.last_contact_day[c])
         out[_MONTH] = account.contacts_28d
-        out[_MONTH + 1] = _since(day, last)
+    if parts & _SINCE_CONTACT:
+        out[_MONTH + 1] = _since(day, account.last_contact_day)
     if parts & _CLICKS:
         out[_OPENS] = account.opens_28d
         out[_OPENS + 1] = account.clicks_28d
@@ -235,7 +268,7 @@ def _fill_parts(account, today, parts, out):
         out[_BALANCE] = account.instalment_balance_fen * 0.01
         out[_BALANCE + 2] = account.overdue
         out[_BALANCE + 3] = account.complaints
-    if parts & (_SPENDING | _VISITING | _BUYING | _MONEY):
+    if parts & (_SPENDING | _BY_CONTEXT | _VISITING | _BUYING | _MONEY):
         _behaviour(account, day, parts, out)
     if parts & _CALENDAR:
         out[_WEEKDAY] = today.weekday
@@ -251,23 +284,24 @@ def feature_row(account, today, out):
     _fill_parts(account, today, _EVERYTHING, out)
 
 
-@njit(cache=True, nogil=True)
-def _fill(accounts, order, today, wanted, parts, out, first, last):
-    """Fill `out`, shape (columns, n), at positions [first, last).
+@compiled(nogil=True)
+def _fill(accounts, order, today, wanted, parts, lines, out, first, last, row, place):
+    """Fill `out`, shape (columns, n), at positions [first, last); `row` and `place` are scratch.
 
     The view's order stays inside blocks: where a chunk is made of whole ones, its accounts are read in the order in
     which they lie in memory, and their places in the view are looked up.
     """
-    row = np.zeros(N_FEATURES, dtype=np.float64)
-    place = np.full(last - first, -1, dtype=np.int64)
+    place[:] = -1
+    found = 0
     for position in range(first, last):
         at = order[position] - first
-        if 0 <= at < place.size:
+        if 0 <= at < last - first:
+            found += place[at] < 0
             place[at] = position
-    is_whole = place.min() >= 0
+    is_whole = found == last - first
     for j in range(last - first):
         if is_whole:
-            for byte in range(0, _HOT_ACCOUNT, 64):
+            for byte in lines:
                 prefetch(accounts, first + j + _AHEAD, byte)
         position = place[j] if is_whole else first + j
         account = accounts[first + j if is_whole else order[position]]
@@ -296,10 +330,12 @@ def feature_columns(
             raise UnknownNameError("feature", name, FEATURES)
     wanted = np.array([FEATURE_INDEX[name] for name in wanted_names], dtype=np.int64)
     parts = _parts_of(wanted)
+    lines = _lines_of(parts)
     out = np.empty((wanted.size, order.size), dtype=np.float32)
 
     def work(_: int, first: int, last: int) -> None:
-        _fill(accounts, order, today, wanted, parts, out, first, last)
+        row, place = np.zeros(N_FEATURES), np.empty(last - first, dtype=np.int64)
+        _fill(accounts, order, today, wanted, parts, lines, out, first, last, row, place)
 
     in_chunks(order.size, CHUNK, threads if order.size >= PARALLEL_FROM else 1, work)
     return out

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cardarena.simulator.cache_lines import in_lines
 from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS, N_CONTEXTS
 
 #: One offer of the catalogue (`offers.yaml`), as the kernels read it.
@@ -71,12 +72,18 @@ CHANNEL = np.dtype(
     ]
 )
 
-#: All that a bank may know of one cardholder. Views, observations and `info` are computed from this record alone.
-#: What every day reads comes first, then what contacts move, then the file: the caches see only what moves.
-ACCOUNT = np.dtype(
+#: All that a bank may know of one cardholder. Views, observations and `info` are computed from this record alone. What
+#: every day reads fills the first four cache lines, what contacts move the next, then what only contacts and purchases
+#: read: the caches see only what moves.
+ACCOUNT = in_lines(
     [
-        ("cardholder", np.int64),
         # every day
+        ("cardholder", np.int32),
+        ("last_transaction_day", np.int32),
+        ("last_visit_day", np.int32),
+        ("last_contact_day", np.int32),
+        ("contacts_today", np.int16),
+        ("age", np.int16),
         ("is_open", np.int8),
         ("marketing_consent", np.int8),
         ("personalisation_on", np.int8),
@@ -85,9 +92,9 @@ ACCOUNT = np.dtype(
         ("tracked", np.int8),  # 0: blocks tracking, so app behaviour is not seen; 2: fully seen
         ("overdue", np.int8),
         ("permitted", np.int8, (N_CHANNELS,)),  # reachable and allowed on this channel
-        ("contacts_today", np.int16),
-        ("last_transaction_day", np.int32),
-        ("last_visit_day", np.int32),
+        ("gender", np.int8),
+        ("city_tier", np.int8),
+        ("income_band", np.int8),  # declared
         # behaviour on our card
         ("transactions_28d", np.float64),
         ("spend_28d_fen", np.float64),
@@ -96,32 +103,27 @@ ACCOUNT = np.dtype(
         ("context_spend_28d_fen", np.float64, (N_CONTEXTS,)),
         ("visits_28d", np.float64),
         ("instalment_balance_fen", np.float64),
+        ("category_purchases_112d", np.float64, (N_CATEGORIES,)),
         (
             "precursor_7d",
             np.float64,
             (N_CATEGORIES,),
         ),  # observable precursors of a need (searches, small related tickets)
-        ("category_purchases_112d", np.float64, (N_CATEGORIES,)),
         # contact history (marketing)
         ("contacts_28d", np.float64),
-        ("last_contact_day", np.int32, (N_CHANNELS,)),
         ("opens_28d", np.float64),
         ("clicks_28d", np.float64),
-        ("last_click_day", np.int32),
-        ("complaints", np.int16),
-        ("week_ring", np.int8, (7, N_CHANNELS)),  # contacts delivered by day modulo 7: the exact rolling week
-        ("month_ring", np.int8, (30,)),  # contacts delivered by day modulo 30: the exact rolling month
         ("category_contacts_28d", np.float64, (N_CATEGORIES,)),
         ("category_clicks_28d", np.float64, (N_CATEGORIES,)),
         # seldom
+        ("limit_fen", np.int64),
+        ("last_click_day", np.int32),
+        ("tenure_days", np.int32),  # at day 0
         ("refused_day", np.int32, (N_CHANNELS,)),  # day of the refusal, or NEVER
         ("last_purchase_day", np.int32, (N_CATEGORIES,)),
-        ("age", np.int16),
-        ("gender", np.int8),
-        ("city_tier", np.int8),
-        ("income_band", np.int8),  # declared
-        ("tenure_days", np.int32),  # at day 0
-        ("limit_fen", np.int64),
+        ("complaints", np.int16),
+        ("week_ring", np.int8, (7, N_CHANNELS)),  # contacts delivered by day modulo 7: the exact rolling week
+        ("month_ring", np.int8, (30,)),  # contacts delivered by day modulo 30: the exact rolling month
     ]
 )
 

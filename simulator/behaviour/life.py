@@ -101,7 +101,7 @@ def close_day(person, account, q, tomorrow):
     if account.contacts_today > 0:
         for c in range(N_CHANNELS):
             person.delivered_today[c] = 0
-    if account.contacts_28d > 0.0:
+    if account.last_contact_day > NEVER:
         # Whom no contact ever reached has nothing of this: zero times anything is zero.
         for k in range(N_CATEGORIES):
             person.wear[k] *= wear_keep
@@ -123,10 +123,12 @@ def close_day(person, account, q, tomorrow):
     while stirred != 0:
         k = lowest(stirred)
         stirred &= stirred - 1
+        if person.interest[k] > 0.0 or person.need[k] == NEED_ON or person.bought_today[k] == 1:
+            # No other category can have had a hazard today.
+            person.hazard_today[k] = 0.0
+            person.planned_today[k] = 0.0
+            person.bought_today[k] = 0
         person.interest[k] = person.interest[k] * interest_keep if person.interest[k] > 1e-3 else 0.0
-        person.hazard_today[k] = 0.0
-        person.planned_today[k] = 0.0
-        person.bought_today[k] = 0
         if person.interest[k] == 0.0 and person.need[k] == NEED_OFF:
             still &= ~(1 << k)
     person.stirred = still

@@ -184,7 +184,7 @@ def _count(account, person, channel, k, day):
     account.contacts_28d += 1.0
     account.week_ring[day % 7, c] = min(100, account.week_ring[day % 7, c] + 1)
     account.month_ring[day % 30] = min(100, account.month_ring[day % 30] + 1)
-    account.last_contact_day[c] = day
+    account.last_contact_day = day
     account.category_contacts_28d[k] += 1.0
     person.delivered_today[c] += 1
 

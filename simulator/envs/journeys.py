@@ -18,6 +18,7 @@ from cardarena.simulator.behaviour.person import PERSON
 from cardarena.simulator.behaviour.randomness import EPISODE, SCENARIO, philox4x32, unit
 from cardarena.simulator.behaviour.response import expire
 from cardarena.simulator.border import arrival, block
+from cardarena.simulator.cache_lines import zeros
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.contracts import Bools, Ints
 from cardarena.simulator.envs.actions import ActionCodec
@@ -676,8 +677,8 @@ class Journeys:
 
 def _empty(n: int, places: int, width: int, codec: ActionCodec) -> Slots:
     return Slots(
-        people=np.zeros(places, dtype=PERSON),
-        accounts=np.zeros(places, dtype=ACCOUNT),
+        people=zeros(places, PERSON),
+        accounts=zeros(places, ACCOUNT),
         inbox=np.zeros(places * width, dtype=PENDING),
         waiting=np.zeros(places, dtype=np.int64),
         agenda=np.zeros((places, AGENDA_SIZE), dtype=np.int32),

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from cardarena.simulator.behaviour.neighbours import mean_mood
+from cardarena.simulator.cache_lines import zeros
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.contracts import Bools, Policy
 from cardarena.simulator.errors import CardArenaError
@@ -129,7 +130,7 @@ def _based(worlds: Sequence[World], days: int) -> Base:
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Return records one behind the other; NumPy's own way of joining them would drop their padding."""
-    whole = np.zeros(sum(part.size for part in parts), dtype=parts[0].dtype)
+    whole = zeros(sum(part.size for part in parts), parts[0].dtype)
     first = 0
     for part in parts:
         whole[first : first + part.size] = part

@@ -8,12 +8,14 @@ import numba
 import numpy as np
 import simpy
 
+from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.behaviour import events
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES, count_person
 from cardarena.simulator.behaviour.events import AGENDA_SIZE, ROWS_PER_CONTACT, ROWS_PER_ITEM
 from cardarena.simulator.behaviour.life import begin_day, close_day, happen, plan_day
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
+from cardarena.simulator.cache_lines import LINE
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.errors import SchedulerError
 from cardarena.simulator.parallel import in_chunks
@@ -24,10 +26,13 @@ from cardarena.simulator.state import WorldState, inbox_starts
 #: As many as the machine, or NUMBA_NUM_THREADS, allows.
 MOST_THREADS = numba.get_num_threads()
 _FAR = 1 << 40
-#: The bytes of a person and of an account that every day reads; they are fetched while others live through it.
-_HOT_PERSON = 512
-_HOT_ACCOUNT = 320
+#: The bytes of a person and of an account that most days read; they are fetched while others live through it.
+_HOT_PERSON = 448
+_HOT_ACCOUNT = 256
 _AHEAD = 4
+#: The bytes that a night moves of whom a contact ever reached; they are fetched while that person lives through the day.
+_REACHED_PERSON = (640, 832)
+_REACHED_ACCOUNT = (256, 640)
 
 
 @compiled()
@@ -94,11 +99,16 @@ def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end,
     is_whole = start == 0 and end == 1440
     n = 0
     for i in range(first, last):
-        for byte in range(0, _HOT_PERSON, 64):
+        for byte in range(0, _HOT_PERSON, LINE):
             prefetch(people, i + _AHEAD, byte)
-        for byte in range(0, _HOT_ACCOUNT, 64):
+        for byte in range(0, _HOT_ACCOUNT, LINE):
             prefetch(accounts, i + _AHEAD, byte)
         person, account = people[i], accounts[i]
+        if account.last_contact_day > NEVER:
+            for byte in range(_REACHED_PERSON[0], _REACHED_PERSON[1], LINE):
+                prefetch(people, i, byte)
+            for byte in range(_REACHED_ACCOUNT[0], _REACHED_ACCOUNT[1], LINE):
+                prefetch(accounts, i, byte)
         low, high = starts[i], starts[i + 1]
         own = plan if is_whole else agenda[i]
         at, count = 0, 0

@@ -1,5 +1,7 @@
 """What the kernels skip changes nothing: each shortcut against the long way, bit for bit."""
 
+from pathlib import Path
+
 import numpy as np
 from tests.fakes.simple_policies import Scattered
 from tests.fakes.small_worlds import small_world
@@ -7,6 +9,9 @@ from tests.fakes.small_worlds import small_world
 from cardarena.simulator.bank.features import FEATURES, N_FEATURES, feature_columns, feature_row
 from cardarena.simulator.behaviour.elementary import exp
 from cardarena.simulator.behaviour.life import lowest, poisson
+from cardarena.simulator.cache_lines import LINE
+from cardarena.simulator.rules import PENDING
+from cardarena.simulator.state import inbox_starts
 from cardarena.simulator.world import World
 
 
@@ -90,3 +95,26 @@ def test_a_column_is_the_same_whatever_is_asked_for_beside_it() -> None:
         )
     some = world.order[[1400, 3, 700]]
     np.testing.assert_array_equal(feature_columns(accounts, some, today), whole[:, [1400, 3, 700]])
+
+
+def test_a_record_begins_on_a_cache_line_and_fills_whole_ones(tmp_path: Path) -> None:
+    world = small_world(100)
+    world.play(Scattered(1, 0.5), 2)
+    loaded = World.load(world.save(tmp_path / "world.npz"))
+    for other in (world, world.fork(), loaded):
+        for field in ("people", "accounts"):
+            records = getattr(other.state, field)
+            assert records.dtype == getattr(world.state, field).dtype
+            assert records.itemsize % LINE == 0
+            assert records.ctypes.data % LINE == 0
+            assert records.tobytes() == getattr(world.state, field).tobytes()
+
+
+def test_an_inbox_begins_where_its_rows_do() -> None:
+    generator = np.random.default_rng(3)
+    for holders in ([], [0], [6], [0, 0, 3, 6, 6], np.sort(generator.integers(0, 7, 40))):
+        pending = np.zeros(len(holders), dtype=PENDING)
+        pending["cardholder"] = holders
+        np.testing.assert_array_equal(
+            inbox_starts(pending, 7), np.searchsorted(pending["cardholder"], np.arange(8))
+        )
