@@ -209,11 +209,9 @@ def _ripen(person, account, q, seed, day, k):
 
 
 @compiled(forceinline=True)
-def _move_needs(person, account, q, today, seed):
+def _move_needs(person, account, q, today, seed, spell):
     """Let needs begin, ripen and end, and leave their observable precursors."""
-    u, is_false, length, noise = draw(
-        seed, person.cardholder, today.day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, 0, 0, 0
-    )
+    u, is_false, length, noise = spell
     stirred = np.int64(person.stirred)
     while stirred != 0:
         k = lowest(stirred)
@@ -244,6 +242,13 @@ def begin_day(person, account, rules, today, seed, neighbours_satisfaction):
         seed: world key.
         neighbours_satisfaction: yesterday's mean satisfaction of the neighbours (word of mouth), or -1.
     """
+    spell = draw(seed, person.cardholder, today.day, CARDHOLDER, randomness.NEED_SPELL, 0, 0, 0, 0, 0)
+    begin_drawn(person, account, rules, today, seed, neighbours_satisfaction, spell)
+
+
+@compiled(forceinline=True)
+def begin_drawn(person, account, rules, today, seed, neighbours_satisfaction, spell):
+    """Do what `begin_day` does, once the day's draw for NEED_SPELL is made."""
     q = rules.parameter[0]
     if person.alive == 0:
         return
@@ -251,7 +256,7 @@ def begin_day(person, account, rules, today, seed, neighbours_satisfaction):
         person.trust = max(0.0, person.trust - today.trust_drop * (1.0 + max(person.concern, -1.0)))
     if rules.compliance[0].word_of_mouth == 1 and neighbours_satisfaction >= 0.0:
         person.satisfaction += q.word_of_mouth * (neighbours_satisfaction - person.satisfaction)
-    _move_needs(person, account, q, today, seed)
+    _move_needs(person, account, q, today, seed, spell)
     person.wallet += (wallet_target(person, q, today.rival) - person.wallet) / q.wallet_lag_days
 
 
@@ -306,11 +311,11 @@ def closure_hazard(person, q):
 
 
 @compiled(forceinline=True)
-def _plan_spending(person, rules, today, seed, agenda, n):
+def _plan_spending(person, rules, today, seed, agenda, n, counts):
     """Plan today's transactions over all cards; only those on ours join the agenda."""
     q, money, rule = rules.parameter[0], rules.money[0], rules.compliance[0]
     i, day = person.cardholder, today.day
-    u, v, w, _ = draw(seed, i, day, CARDHOLDER, randomness.PLAN_COUNT, 0, 0, 0, 0, 0)
+    u, v, w, _ = counts
     busy = busyness(person, today)
     mean_cny = 0.0
     for k in range(N_CONTEXTS):
@@ -380,7 +385,7 @@ def _begin_stress(person, account, q, seed, day):
 
 
 @compiled(forceinline=True)
-def _plan_rare(person, account, rules, today, seed, agenda, n):
+def _plan_rare(person, account, rules, today, seed, agenda, n, seldom):
     """Plan what happens seldom: a withdrawal of consent, a complaint about service or collection, stress, a closure."""
     q, money = rules.parameter[0], rules.money[0]
     i, day = person.cardholder, today.day
@@ -389,7 +394,7 @@ def _plan_rare(person, account, rules, today, seed, agenda, n):
         if u < today.p_withdraw * exp(0.5 * person.concern - 0.125):
             agenda[n] = agenda_item(480, events.PERMISSION_CHANGE, 0)
             n += 1
-    service, closure, credit, default = draw(seed, i, day, CARDHOLDER, randomness.CLOSURE, 0, 0, 0, 0, 0)
+    service, closure, credit, default = seldom
     p_service = q.complaint_service * (1.6 - person.satisfaction)
     person.expected_complaint_ppb[1] += to_int(p_service * 1e9)
     cost = p_service * money.complaint_mfen[1]
@@ -424,9 +429,18 @@ def _plan_rare(person, account, rules, today, seed, agenda, n):
 @compiled(forceinline=True)
 def plan_day(person, account, rules, today, seed, agenda):
     """Draw the day's candidates into `agenda`, shape (AGENDA_SIZE,), sorted; return how many there are."""
+    i, day = person.cardholder, today.day
+    counts = draw(seed, i, day, CARDHOLDER, randomness.PLAN_COUNT, 0, 0, 0, 0, 0)
+    seldom = draw(seed, i, day, CARDHOLDER, randomness.CLOSURE, 0, 0, 0, 0, 0)
+    return plan_drawn(person, account, rules, today, seed, agenda, counts, seldom)
+
+
+@compiled(forceinline=True)
+def plan_drawn(person, account, rules, today, seed, agenda, counts, seldom):
+    """Do what `plan_day` does, once the day's draws for PLAN_COUNT and for CLOSURE are made."""
     if person.alive == 0:
         return 0
-    n = _plan_spending(person, rules, today, seed, agenda, 0)
+    n = _plan_spending(person, rules, today, seed, agenda, 0, counts)
     n = _plan_purchases(person, rules, today, seed, agenda, n)
     if today.day_of_month == 1 + person.cardholder % 28:
         # The monthly statement goes out in every world, the silent one too.
@@ -436,7 +450,7 @@ def plan_day(person, account, rules, today, seed, agenda):
             0,
         )
         n += 1
-    n = _plan_rare(person, account, rules, today, seed, agenda, n)
+    n = _plan_rare(person, account, rules, today, seed, agenda, n, seldom)
     sort_agenda(agenda, n)
     return n
 

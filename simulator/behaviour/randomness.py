@@ -113,3 +113,29 @@ def draw(seed, subject, day, domain, purpose, bank, channel, item, ordinal, inde
         uint32(subject), c1, c2, uint32(index), uint32(key & _LOW), uint32(key >> uint64(32))
     )
     return unit(a), unit(b), unit(c), unit(d)
+
+
+@compiled()
+def draw_many(seed, first, day, purpose, lanes):
+    """Write what `draw` returns for cardholders `first`, `first` + 1, ... and a purpose of their day; their bits are the same.
+
+    Args:
+        seed: 64-bit world seed.
+        first: id of the first cardholder.
+        day: day number.
+        purpose: what the draws are for.
+        lanes: shape (4, cardholders), written.
+    """
+    # Nothing but the number differs from one turn to the next: the compiler makes several draws at a time.
+    for j in range(lanes.shape[1]):
+        a, b, c, d = draw(seed, first + j, day, CARDHOLDER, purpose, 0, 0, 0, 0, 0)
+        lanes[0, j] = a
+        lanes[1, j] = b
+        lanes[2, j] = c
+        lanes[3, j] = d
+
+
+@compiled(forceinline=True)
+def lanes_of(lanes, j):
+    """Return the four lanes of the cardholder at position `j` of what `draw_many` wrote."""
+    return lanes[0, j], lanes[1, j], lanes[2, j], lanes[3, j]

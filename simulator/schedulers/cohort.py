@@ -9,11 +9,12 @@ import numpy as np
 import simpy
 
 from cardarena.simulator.bank.records import NEVER
-from cardarena.simulator.behaviour import events
+from cardarena.simulator.behaviour import events, randomness
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES, count_person
 from cardarena.simulator.behaviour.events import AGENDA_SIZE, ROWS_PER_CONTACT, ROWS_PER_ITEM
-from cardarena.simulator.behaviour.life import begin_day, close_day, happen, plan_day
+from cardarena.simulator.behaviour.life import begin_drawn, close_day, happen, plan_drawn
 from cardarena.simulator.behaviour.neighbours import mean_mood
+from cardarena.simulator.behaviour.randomness import draw_many, lanes_of
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
 from cardarena.simulator.cache_lines import LINE
 from cardarena.simulator.compilation import compiled
@@ -30,6 +31,9 @@ _FAR = 1 << 40
 _HOT_PERSON = 448
 _HOT_ACCOUNT = 256
 _AHEAD = 4
+#: The draws that each day of everybody's begins with, and for so many people they are made at once.
+_DRAWS = (randomness.NEED_SPELL, randomness.PLAN_COUNT, randomness.CLOSURE)
+_TOGETHER = 64
 #: The bytes that a night moves of whom a contact ever reached; they are fetched while that person lives through the day.
 _REACHED_PERSON = (640, 832)
 _REACHED_ACCOUNT = (256, 640)
@@ -87,10 +91,10 @@ def live_through(
 
 
 @compiled(nogil=True)
-def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end, rows, census, plan):
+def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end, rows, census, plan, lanes):
     """Run people [first, last) through a window; return the number of rows written.
 
-    `today` holds one record; `plan`, shape (AGENDA_SIZE,), is scratch.
+    `today` holds one record; `plan`, shape (AGENDA_SIZE,), and `lanes`, shape (draws, 4, people at once), are scratch.
     """
     people, accounts, agenda, length, position, mood = state
     day = today[0]
@@ -113,8 +117,14 @@ def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end,
         own = plan if is_whole else agenda[i]
         at, count = 0, 0
         if start == 0:
-            begin_day(person, account, rules, day, seed, mean_mood(mood, i, heard_on))
-            count = plan_day(person, account, rules, day, seed, own)
+            j = (i - first) % _TOGETHER
+            if j == 0:
+                for k in range(len(_DRAWS)):
+                    draw_many(seed, i, day.day, _DRAWS[k], lanes[k])
+            heard = mean_mood(mood, i, heard_on)
+            begin_drawn(person, account, rules, day, seed, heard, lanes_of(lanes[0], j))
+            counts, seldom = lanes_of(lanes[1], j), lanes_of(lanes[2], j)
+            count = plan_drawn(person, account, rules, day, seed, own, counts, seldom)
             if not is_whole:
                 length[i] = count
         else:
@@ -207,10 +217,11 @@ class CohortScheduler:
         rows = self._buffer(threads, step, busiest)
         census = np.zeros((threads, N_MEASURES, N_BINS), dtype=np.int64)
         plans = np.zeros((threads, AGENDA_SIZE), dtype=np.int32)
+        lanes = np.zeros((threads, len(_DRAWS), 4, _TOGETHER))
         seed = np.uint64(state.luck)
 
         def work(slot: int, first: int, last: int) -> np.ndarray:
-            scratch = rows[slot], census[slot], plans[slot]
+            scratch = rows[slot], census[slot], plans[slot], lanes[slot]
             count = _chunk(first, last, arrays, contacts, starts, rules, today, seed, start, end, *scratch)
             return rows[slot, :count].copy()
 
