@@ -65,8 +65,8 @@ def lowest(bits):
 @compiled(forceinline=True)
 def poisson(u, mean, cap):
     """Return the Poisson count of mean `mean` at uniform `u`, at most `cap` (inversion)."""
-    if u < 1.0 - mean - 1e-12:
-        return 0  # 1 - m < e^-m: no need to know e^-m
+    if u < 1.0 - mean * (1.0 - mean * (0.5 - mean * (1.0 / 6.0))) - 1e-12:
+        return 0  # 1 - m + m^2/2 - m^3/6 < e^-m: no need to know e^-m
     p = exp(-mean)
     total = p
     count = 0
@@ -190,6 +190,18 @@ def beginning_need(person, q, today, u):
 
 
 @compiled(forceinline=True)
+def may_begin_need(person, today, u):
+    """Return False if no precursor begins at uniform `u`, whatever the order in which the hazards are added."""
+    scale, hazard = person.need_scale, today.need_hazard
+    total = (
+        (scale[0] * hazard[0] + scale[1] * hazard[1]) + (scale[2] * hazard[2] + scale[3] * hazard[3])
+    ) + ((scale[4] * hazard[4] + scale[5] * hazard[5]) + (scale[6] * hazard[6] + scale[7] * hazard[7]))
+    # Hazards are not negative, so no partial sum exceeds the whole, which rounding moves by less than a part in 10^14.
+    # Stress adds to a hazard.
+    return not u >= 1.000001 * total or person.stress_left > 0
+
+
+@compiled(forceinline=True)
 def _ripen(person, account, q, seed, day, k):
     """Let the need of one category ripen, end, or leave a trace."""
     i = person.cardholder
@@ -218,7 +230,8 @@ def _move_needs(person, account, q, today, seed, spell):
         stirred &= stirred - 1
         if person.need[k] != NEED_OFF:
             _ripen(person, account, q, seed, today.day, k)
-    if u < MOST_NEEDS:
+    # Few get past the first comparison, so the processor guesses it right.
+    if may_begin_need(person, today, u) and u < MOST_NEEDS:
         k = beginning_need(person, q, today, u)
         if k >= 0 and person.need[k] == NEED_OFF:
             person.need[k] = NEED_FALSE_PRECURSOR if is_false < q.false_share else NEED_PRECURSOR

@@ -8,9 +8,13 @@ from tests.fakes.small_worlds import small_world
 
 from cardarena.simulator.bank.features import FEATURES, N_FEATURES, feature_columns, feature_row
 from cardarena.simulator.behaviour.elementary import exp
-from cardarena.simulator.behaviour.life import lowest, poisson
+from cardarena.simulator.behaviour.life import beginning_need, lowest, may_begin_need, poisson
+from cardarena.simulator.behaviour.parameters import parameter_record
+from cardarena.simulator.behaviour.person import new_people
+from cardarena.simulator.behaviour.randomness import PLAN_COUNT, TRANSACTION, draw, draw_many, lanes_of
 from cardarena.simulator.cache_lines import LINE
-from cardarena.simulator.rules import PENDING
+from cardarena.simulator.names import N_CATEGORIES
+from cardarena.simulator.rules import PENDING, TODAY
 from cardarena.simulator.state import inbox_starts
 from cardarena.simulator.world import World
 
@@ -29,9 +33,16 @@ def test_a_poisson_count_needs_no_exponential_when_the_uniform_is_low() -> None:
     generator = np.random.default_rng(5)
     means = [0.0, 1e-12, 1e-9, 3e-8, 1e-4, *generator.exponential(1.0, 200)]
     for mean in means:
-        edge = 1.0 - mean
+        edge = 1.0 - mean * (1.0 - mean * (0.5 - mean * (1.0 / 6.0)))
         words = generator.integers(0, 2**32, 50)
-        near = [edge, np.nextafter(edge, 0.0), edge - 1e-12, edge - 2e-12]
+        near = [
+            edge,
+            np.nextafter(edge, 0.0),
+            edge - 1e-12,
+            edge - 2e-12,
+            exp(-mean),
+            np.nextafter(exp(-mean), 1.0),
+        ]
         for u in [*((words + 0.5) / 2**32), *near]:
             assert poisson(float(u), float(mean), 12) == _long_poisson(float(u), float(mean), 12)
 
@@ -39,6 +50,38 @@ def test_a_poisson_count_needs_no_exponential_when_the_uniform_is_low() -> None:
 def test_the_lowest_bit_is_found() -> None:
     for bits in range(1, 256):
         assert lowest(np.int64(bits)) == (bits & -bits).bit_length() - 1
+
+
+def test_no_need_begins_where_none_may() -> None:
+    generator = np.random.default_rng(6)
+    person, today, q = new_people(1), np.zeros(1, dtype=TODAY), parameter_record()[0]
+    asked = spared = 0
+    for turn in range(300):
+        person["need_scale"][0] = generator.lognormal(0.0, 1.5, N_CATEGORIES)
+        today["need_hazard"][0] = generator.exponential(0.01, N_CATEGORIES) * (
+            generator.random(N_CATEGORIES) < 0.7
+        )
+        person["stress_left"][0] = turn % 3 == 0
+        hazards = today["need_hazard"][0] * person["need_scale"][0].astype(np.float64)
+        edge = float(np.cumsum(hazards)[-1])
+        near = edge * (1.0 + np.arange(-6, 7) * 2.0**-52)
+        for u in [*generator.random(20), *near, *(edge * generator.uniform(0.5, 4.0, 20))]:
+            begins = beginning_need(person[0], q, today[0], float(u)) >= 0
+            may = may_begin_need(person[0], today[0], float(u))
+            assert may or not begins
+            asked += begins
+            spared += not may
+    assert asked > 500 < spared
+
+
+def test_draws_made_together_are_those_made_one_by_one() -> None:
+    seed = np.uint64(0x9E3779B97F4A7C15)
+    for first, n in ((0, 64), (8128, 64), (999_999, 7), (5, 1)):
+        lanes = np.zeros((4, n))
+        for day, purpose in ((0, PLAN_COUNT), (731, TRANSACTION)):
+            draw_many(seed, first, day, purpose, lanes)
+            for j in range(n):
+                assert lanes_of(lanes, j) == draw(seed, first + j, day, 0, purpose, 0, 0, 0, 0, 0)
 
 
 def test_whom_no_contact_reached_has_nothing_that_a_night_would_wear_off() -> None:
