@@ -34,6 +34,8 @@ _AHEAD = 4
 #: The draws that each day of everybody's begins with, and for so many people they are made at once.
 _DRAWS = (randomness.NEED_SPELL, randomness.PLAN_COUNT, randomness.CLOSURE)
 _TOGETHER = 64
+#: The bytes that a category which is stirred writes to; they are fetched while the person before lives through the day.
+_STIRRED_PERSON = (448, 640)
 #: The bytes that a night moves of whom a contact ever reached; they are fetched while that person lives through the day.
 _REACHED_PERSON = (640, 832)
 _REACHED_ACCOUNT = (256, 640)
@@ -107,6 +109,10 @@ def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end,
             prefetch(people, i + _AHEAD, byte)
         for byte in range(0, _HOT_ACCOUNT, LINE):
             prefetch(accounts, i + _AHEAD, byte)
+        after = min(i + 1, last - 1)
+        if people[after].stirred != 0:
+            for byte in range(_STIRRED_PERSON[0], _STIRRED_PERSON[1], LINE):
+                prefetch(people, after, byte)
         person, account = people[i], accounts[i]
         if account.last_contact_day > NEVER:
             for byte in range(_REACHED_PERSON[0], _REACHED_PERSON[1], LINE):
