@@ -324,7 +324,7 @@ def closure_hazard(person, q):
 
 
 @compiled(forceinline=True)
-def _plan_spending(person, rules, today, seed, agenda, n, counts):
+def _plan_spending(person, rules, today, seed, agenda, n, counts, first, tickets):
     """Plan today's transactions over all cards; only those on ours join the agenda."""
     q, money, rule = rules.parameter[0], rules.money[0], rules.compliance[0]
     i, day = person.cardholder, today.day
@@ -337,7 +337,12 @@ def _plan_spending(person, rules, today, seed, agenda, n, counts):
     mean_fen = person.transaction_rate * mean_cny * person.mean_ticket_scale
     person.expected_mfen += to_int(person.wallet * mean_fen * money.spend_ppm * 1e-3)
     for j in range(poisson(u, rate, MAX_TRANSACTIONS)):
-        when, where, whose, size = draw(seed, i, day, CARDHOLDER, randomness.TRANSACTION, 0, 0, 0, 0, j)
+        when, where, whose, size = (
+            first if j == 0 else draw(seed, i, day, CARDHOLDER, randomness.TRANSACTION, 0, 0, 0, 0, j)
+        )
+        if tickets is not None:
+            tickets[j, 0] = where
+            tickets[j, 1] = size
         if whose < person.wallet:
             agenda[n] = agenda_item(_own_minute(when, rule), events.TRANSACTION, j)
             n += 1
@@ -445,15 +450,19 @@ def plan_day(person, account, rules, today, seed, agenda):
     i, day = person.cardholder, today.day
     counts = draw(seed, i, day, CARDHOLDER, randomness.PLAN_COUNT, 0, 0, 0, 0, 0)
     seldom = draw(seed, i, day, CARDHOLDER, randomness.CLOSURE, 0, 0, 0, 0, 0)
-    return plan_drawn(person, account, rules, today, seed, agenda, counts, seldom)
+    first = draw(seed, i, day, CARDHOLDER, randomness.TRANSACTION, 0, 0, 0, 0, 0)
+    return plan_drawn(person, account, rules, today, seed, agenda, counts, seldom, first, None)
 
 
 @compiled(forceinline=True)
-def plan_drawn(person, account, rules, today, seed, agenda, counts, seldom):
-    """Do what `plan_day` does, once the day's draws for PLAN_COUNT and for CLOSURE are made."""
+def plan_drawn(person, account, rules, today, seed, agenda, counts, seldom, first, tickets):
+    """Do what `plan_day` does, once the day's draws for PLAN_COUNT, for CLOSURE and for the first TRANSACTION are made.
+
+    Unless `tickets` is None, shape (MAX_TRANSACTIONS, 2), it keeps what `transact_drawn` asks for.
+    """
     if person.alive == 0:
         return 0
-    n = _plan_spending(person, rules, today, seed, agenda, 0, counts)
+    n = _plan_spending(person, rules, today, seed, agenda, 0, counts, first, tickets)
     n = _plan_purchases(person, rules, today, seed, agenda, n)
     if today.day_of_month == 1 + person.cardholder % 28:
         # The monthly statement goes out in every world, the silent one too.
@@ -514,10 +523,16 @@ def _visit(person, account, rules, today, seed, minute, place, rows, n):
 
 @compiled(forceinline=True)
 def _transact(person, account, rules, today, seed, minute, j, rows, n):
-    q, money = rules.parameter[0], rules.money[0]
     _, where, _, size = draw(
         seed, person.cardholder, today.day, CARDHOLDER, randomness.TRANSACTION, 0, 0, 0, 0, j
     )
+    return transact_drawn(person, account, rules, today, minute, where, size, rows, n)
+
+
+@compiled(forceinline=True)
+def transact_drawn(person, account, rules, today, minute, where, size, rows, n):
+    """Let a transaction on our card happen whose uniforms of context and amount are known; return the number of rows."""
+    q, money = rules.parameter[0], rules.money[0]
     context = context_of(person, today, busyness(person, today), where)
     amount = ticket_fen(person, q, context, size)
     person.all_spend_fen += amount

@@ -11,8 +11,13 @@ import simpy
 from cardarena.simulator.bank.records import NEVER
 from cardarena.simulator.behaviour import events, randomness
 from cardarena.simulator.behaviour.census import N_BINS, N_MEASURES, count_person
-from cardarena.simulator.behaviour.events import AGENDA_SIZE, ROWS_PER_CONTACT, ROWS_PER_ITEM
-from cardarena.simulator.behaviour.life import begin_drawn, close_day, happen, plan_drawn
+from cardarena.simulator.behaviour.events import (
+    AGENDA_SIZE,
+    MAX_TRANSACTIONS,
+    ROWS_PER_CONTACT,
+    ROWS_PER_ITEM,
+)
+from cardarena.simulator.behaviour.life import begin_drawn, close_day, happen, plan_drawn, transact_drawn
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.randomness import draw_many, lanes_of
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
@@ -31,8 +36,8 @@ _FAR = 1 << 40
 _HOT_PERSON = 448
 _HOT_ACCOUNT = 256
 _AHEAD = 4
-#: The draws that each day of everybody's begins with, and for so many people they are made at once.
-_DRAWS = (randomness.NEED_SPELL, randomness.PLAN_COUNT, randomness.CLOSURE)
+#: The draws that each day of everybody's begins with, and they are made for so many people at once.
+_DRAWS = (randomness.NEED_SPELL, randomness.PLAN_COUNT, randomness.CLOSURE, randomness.TRANSACTION)
 _TOGETHER = 64
 #: The bytes that a category which is stirred writes to; they are fetched while the person before lives through the day.
 _STIRRED_PERSON = (448, 640)
@@ -93,10 +98,13 @@ def live_through(
 
 
 @compiled(nogil=True)
-def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end, rows, census, plan, lanes):
+def _chunk(
+    first, last, state, contacts, starts, rules, today, seed, start, end, rows, census, plan, tickets, lanes
+):
     """Run people [first, last) through a window; return the number of rows written.
 
-    `today` holds one record; `plan`, shape (AGENDA_SIZE,), and `lanes`, shape (draws, 4, people at once), are scratch.
+    `today` holds one record; scratch is `plan`, shape (AGENDA_SIZE,), `tickets`, shape (MAX_TRANSACTIONS, 2), and `lanes`,
+    shape (draws, 4, people at once).
     """
     people, accounts, agenda, length, position, mood = state
     day = today[0]
@@ -130,14 +138,21 @@ def _chunk(first, last, state, contacts, starts, rules, today, seed, start, end,
             heard = mean_mood(mood, i, heard_on)
             begin_drawn(person, account, rules, day, seed, heard, lanes_of(lanes[0], j))
             counts, seldom = lanes_of(lanes[1], j), lanes_of(lanes[2], j)
-            count = plan_drawn(person, account, rules, day, seed, own, counts, seldom)
+            bought = lanes_of(lanes[3], j)
+            count = plan_drawn(person, account, rules, day, seed, own, counts, seldom, bought, tickets)
             if not is_whole:
                 length[i] = count
         else:
             at, count = position[i], length[i]
         if low == high:
             while at < count and own[at] >> 16 < end:
-                n = happen(person, account, rules, day, seed, np.int64(own[at]), rows, n)
+                item = np.int64(own[at])
+                if is_whole and (item >> 12) & 15 == events.TRANSACTION and person.alive == 1:
+                    # Planning has just drawn it.
+                    where, size = tickets[item & 4095, 0], tickets[item & 4095, 1]
+                    n = transact_drawn(person, account, rules, day, item >> 16, where, size, rows, n)
+                else:
+                    n = happen(person, account, rules, day, seed, item, rows, n)
                 at += 1
         else:
             if start == 0:
@@ -223,11 +238,12 @@ class CohortScheduler:
         rows = self._buffer(threads, step, busiest)
         census = np.zeros((threads, N_MEASURES, N_BINS), dtype=np.int64)
         plans = np.zeros((threads, AGENDA_SIZE), dtype=np.int32)
+        tickets = np.zeros((threads, MAX_TRANSACTIONS, 2))
         lanes = np.zeros((threads, len(_DRAWS), 4, _TOGETHER))
         seed = np.uint64(state.luck)
 
         def work(slot: int, first: int, last: int) -> np.ndarray:
-            scratch = rows[slot], census[slot], plans[slot], lanes[slot]
+            scratch = rows[slot], census[slot], plans[slot], tickets[slot], lanes[slot]
             count = _chunk(first, last, arrays, contacts, starts, rules, today, seed, start, end, *scratch)
             return rows[slot, :count].copy()
 
