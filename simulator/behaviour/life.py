@@ -294,14 +294,17 @@ def busyness(person, today):
 def context_of(person, today, busy, u):
     """Return the spending context that a uniform falls into; a context's share moves with its multiplier of the day."""
     total = 0.0
-    last = 0
+    context = 0
     for k in range(N_CONTEXTS):
-        if person.context_share[k] > 0.0:
-            total += person.context_share[k] * today.spend_multiplier[k]
-            last = k
-            if u * busy < total:
-                return k
-    return last
+        # A sum of conditions, not a search: where it would end cannot be guessed ahead.
+        total += person.context_share[k] * today.spend_multiplier[k]
+        context += np.int64(u * busy >= total)
+    if context == N_CONTEXTS:
+        # The sum rounds otherwise than `busy`: the last context that is used.
+        context -= 1
+        while context > 0 and person.context_share[context] <= 0.0:
+            context -= 1
+    return context
 
 
 @compiled(forceinline=True)

@@ -8,12 +8,19 @@ from tests.fakes.small_worlds import small_world
 
 from cardarena.simulator.bank.features import FEATURES, N_FEATURES, feature_columns, feature_row
 from cardarena.simulator.behaviour.elementary import exp
-from cardarena.simulator.behaviour.life import beginning_need, lowest, may_begin_need, poisson
+from cardarena.simulator.behaviour.life import (
+    beginning_need,
+    busyness,
+    context_of,
+    lowest,
+    may_begin_need,
+    poisson,
+)
 from cardarena.simulator.behaviour.parameters import parameter_record
 from cardarena.simulator.behaviour.person import new_people
 from cardarena.simulator.behaviour.randomness import PLAN_COUNT, TRANSACTION, draw, draw_many, lanes_of
 from cardarena.simulator.cache_lines import LINE
-from cardarena.simulator.names import N_CATEGORIES
+from cardarena.simulator.names import N_CATEGORIES, N_CONTEXTS
 from cardarena.simulator.rules import PENDING, TODAY
 from cardarena.simulator.state import inbox_starts
 from cardarena.simulator.world import World
@@ -72,6 +79,36 @@ def test_no_need_begins_where_none_may() -> None:
             asked += begins
             spared += not may
     assert asked > 500 < spared
+
+
+def _searched_context(person: np.void, today: np.void, target: float) -> int:
+    total, last = 0.0, 0
+    for k in range(N_CONTEXTS):
+        if person["context_share"][k] > 0.0:
+            total += float(person["context_share"][k]) * float(today["spend_multiplier"][k])
+            last = k
+            if target < total:
+                return k
+    return last
+
+
+def test_a_context_is_counted_as_it_would_be_searched() -> None:
+    generator = np.random.default_rng(8)
+    person, today = new_people(1), np.zeros(1, dtype=TODAY)
+    found = set()
+    for _ in range(400):
+        used = generator.random(N_CONTEXTS) < 0.6
+        share = generator.dirichlet(np.ones(N_CONTEXTS)) * used
+        person["context_share"][0] = share / max(share.sum(), 1e-9)
+        today["spend_multiplier"][0] = generator.choice([0.0, 0.7, 1.0, 1.3], N_CONTEXTS)
+        busy = busyness(person[0], today[0])
+        sums = np.cumsum(person["context_share"][0].astype(np.float64) * today["spend_multiplier"][0])
+        edges = sums / busy if busy > 0.0 else sums
+        for u in [*generator.random(10), *edges, *np.nextafter(edges, 0.0), 0.0, 1.0]:
+            expected = _searched_context(person[0], today[0], float(u) * busy)
+            assert context_of(person[0], today[0], busy, float(u)) == expected
+            found.add((expected, bool(float(u) * busy < sums[-1])))
+    assert found == {(k, within) for k in range(N_CONTEXTS) for within in (True, False)}
 
 
 def test_draws_made_together_are_those_made_one_by_one() -> None:
