@@ -36,7 +36,7 @@ _FAR = 1 << 40
 _HOT_PERSON = 448
 _HOT_ACCOUNT = 256
 _AHEAD = 4
-#: The draws that each day of everybody's begins with, and they are made for so many people at once.
+#: The draws with which everybody begins each day; made for so many people at once, whose ids are their places.
 _DRAWS = (randomness.NEED_SPELL, randomness.PLAN_COUNT, randomness.CLOSURE, randomness.TRANSACTION)
 _TOGETHER = 64
 #: The bytes that a category which is stirred writes to; they are fetched while the person before lives through the day.
