@@ -1,4 +1,4 @@
-"""The one registry of policies: names, cards, and how a policy is made from a name or from a user's file."""
+"""The one registry of policies: names, cards, and how a policy is made from a name, a user's file or a trained folder."""
 
 import hashlib
 import importlib.util
@@ -18,6 +18,8 @@ from cardarena.agents.planning import OraclePlanner
 from cardarena.agents.priced import GreedyPriced, Uplift
 from cardarena.agents.recovering import RecoveringBandit
 from cardarena.agents.reference import Caretaker, Random, Silent, StatusQuo
+from cardarena.agents.rl.folder import CARD, is_agent_folder, read_card
+from cardarena.agents.rl.policy import TrainedPolicy, trained_card
 from cardarena.agents.rules import Blast, Cadence, Rfm, Segment
 from cardarena.agents.whittle import Whittle
 from cardarena.simulator.contracts import LEAGUES, Policy
@@ -56,9 +58,15 @@ _TYPES: Final[dict[str, type]] = {
 }
 
 
+def trained_folders() -> dict[str, Path]:
+    """Return the shipped trained agents: the folder of each name, sorted."""
+    root = Path(__file__).resolve().parent / "trained"
+    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD}"))}
+
+
 def policy_names() -> tuple[str, ...]:
-    """Return the registered names, reference policies first."""
-    return tuple(_POLICIES)
+    """Return the registered names, reference policies first and trained agents last."""
+    return (*_POLICIES, *trained_folders())
 
 
 def policy_table() -> list[dict[str, Any]]:
@@ -75,15 +83,15 @@ def policy_table() -> list[dict[str, Any]]:
             "every_days": cls.every_days,
         }
         for cls in _CLASSES
-    ]
+    ] + [trained_card(read_card(folder)) for folder in trained_folders().values()]
 
 
 def make_policy(spec: str, dial: float | None = None) -> Policy:
-    """Make a policy from a registered name or from a user's file.
+    """Make a policy from a registered name, a user's file or the folder of a trained agent.
 
     Args:
         spec: a registered name, or `FILE.py:NAME`, NAME being a class of the file or anything that gives a policy when
-            it is called: a factory, a class that the file imports.
+            it is called: a factory, a class that the file imports; or the folder of a trained agent.
         dial: value of the policy's knob; its default if left out.
 
     Returns:
@@ -91,8 +99,8 @@ def make_policy(spec: str, dial: float | None = None) -> Policy:
 
     Raises:
         UnknownNameError: no policy has this name.
-        PolicyError: the file cannot be read or run, has no such class, or what it makes is not a policy; or the dial is
-            out of range.
+        PolicyError: the file cannot be read or run, has no such class, or what it makes is not a policy; the folder is no
+            trained agent; or the dial is out of range.
 
     Example:
         >>> make_policy("cadence", dial=7).name
@@ -103,9 +111,14 @@ def make_policy(spec: str, dial: float | None = None) -> Policy:
         return _from_file(spec, Path(path), class_name, dial)
     if spec.endswith(".py"):
         raise PolicyError(f"policy {spec!r}: expected FILE.py:Class, found no class name")
-    if spec not in _POLICIES:
-        raise UnknownNameError("policy", spec, _POLICIES)
-    return _POLICIES[spec](dial)
+    if spec in _POLICIES:
+        return _POLICIES[spec](dial)
+    shipped = trained_folders()
+    if spec in shipped:
+        return TrainedPolicy(shipped[spec], dial)
+    if is_agent_folder(spec) or Path(spec).is_dir():
+        return TrainedPolicy(spec, dial)
+    raise UnknownNameError("policy", spec, policy_names())
 
 
 def _from_file(spec: str, path: Path, class_name: str, dial: float | None) -> Policy:

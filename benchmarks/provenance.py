@@ -45,7 +45,8 @@ def dependency_versions() -> dict[str, str]:
 
 def code_digest() -> str:
     """Return a short hash of the sources that a run's values depend on: the world, the policies and the metrics."""
-    files = files_below(("simulator", "agents", "scenarios"), {".py", ".yaml", ".yml", ".csv", ".json"})
+    kept = {".py", ".yaml", ".yml", ".csv", ".json", ".safetensors"}
+    files = files_below(("simulator", "agents", "scenarios"), kept)
     measures = _PACKAGE.joinpath("benchmarks").resolve()
     files += sorted(
         path for name in ("metric*", "facts", "breakdown", "series") for path in measures.glob(name + ".py")

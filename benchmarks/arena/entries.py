@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cardarena.benchmarks.arena.plan import Entry, Plan, policy_file
+from cardarena.benchmarks.arena.plan import TRAINED_SEEDS, TRAINED_WORLD, Entry, Plan, policy_file
 from cardarena.benchmarks.storage import plain
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.strict_yaml import is_path
@@ -37,7 +38,7 @@ def make_plan(
 
     Args:
         scenarios: names or YAML files; every main scenario by default.
-        policies: names or `FILE.py:Class`; every shipped policy by default.
+        policies: names, `FILE.py:Class` or folders of trained agents; every shipped policy by default.
         n_seeds: seeds 1 .. n_seeds.
         cardholders: cardholders per world; the scenario's by default.
         days: decision days; the scenario's by default.
@@ -158,17 +159,27 @@ def _shock(scenario: "Scenario", index: int, n_seeds: int) -> dict[str, Any]:
 
 
 def policy_entries(specs: Sequence[str] | None) -> tuple[Entry, ...]:
-    """Return the entries of policies given by name or as `FILE.py:Class`, or of every shipped one."""
-    from cardarena.agents.registry import policy_table
+    """Return the entries of policies given by name, by `FILE.py:Class` or by a trained agent's folder; or all shipped ones.
+
+    Raises:
+        UnknownNameError: no policy has this name.
+        PolicyError: a file or a folder that cannot be used.
+    """
+    from cardarena.agents.registry import policy_table, trained_folders
+    from cardarena.agents.rl.folder import is_agent_folder
 
     table = {card["name"]: card for card in policy_table()}
     entries = []
     for spec in specs or table:
         entry = policy_file(spec)
         if entry is None:
-            if spec not in table:
+            if spec in table:
+                entry = _registered(table[spec])
+                entry = _trained(trained_folders()[spec], entry) if spec in trained_folders() else entry
+            elif is_agent_folder(spec):
+                entry = _trained(Path(spec))
+            else:
                 raise UnknownNameError("policy", spec, table)
-            entry = _registered(table[spec])
         entries.append(entry)
     return tuple(_told_apart(entries))
 
@@ -183,6 +194,26 @@ def _registered(card: dict[str, Any]) -> Entry:
         dials=values if len(values) > 1 else (),
         about=about if len(values) > 1 else {**about, "dial": None},
     )
+
+
+def _trained(folder: Path, shipped: Entry | None = None) -> Entry:
+    """Return the entry of a trained agent, which tells what it was trained on; of a shipped one, by its name."""
+    from cardarena.agents.registry import policy_names
+    from cardarena.agents.rl.folder import read_agent
+
+    card = read_agent(folder).card
+    digest = hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:16]
+    about = {
+        "title": card.title,
+        "description": card.summary,
+        TRAINED_SEEDS: list(card.training.world_seeds),
+        TRAINED_WORLD: card.training.world,
+    }
+    if shipped is not None:
+        return replace(shipped, digest=digest, about={**shipped.about, **about})
+    # A table must not take it for the registered policy of that name.
+    label = f"{card.name}#{digest[:4]}" if card.name in policy_names() else card.name
+    return Entry(label, str(folder.resolve()), digest, "simulator", about={**about, "dial": None})
 
 
 def _told_apart(entries: list[Entry]) -> list[Entry]:

@@ -14,6 +14,9 @@ from cardarena.simulator.errors import CardArenaError, PolicyError, UnknownNameE
 
 #: Seeds of the arena for each seed of a curve: enough to see its shape, few enough not to dominate the arena.
 SEEDS_PER_CURVE_SEED: Final = 4
+#: What an entry's `about` says of a trained agent: the world seeds and the world that it learned from.
+TRAINED_SEEDS: Final = "trained_on_seeds"
+TRAINED_WORLD: Final = "trained_in_world"
 REAL_RUNNER: Final = "cardarena.benchmarks.arena.runner:ArenaRunner"
 
 
@@ -23,7 +26,7 @@ class Entry:
 
     Attributes:
         label: the name in every table.
-        spec: what loads it: a registry name, a YAML file, or `FILE.py:Class`.
+        spec: what loads it: a registry name, a YAML file, `FILE.py:Class`, or the folder of a trained agent.
         digest: hash of what stands behind the name, so that a resume notices a change.
         league: the league of a policy, where it is known before it is loaded.
         dials: values of the policy's dial, to draw its curve over.
@@ -120,6 +123,25 @@ class Plan:
             twice = sorted({label for label in labels if labels.count(label) > 1})
             if twice:
                 raise CardArenaError(f"{kind} {twice[0]!r} is given twice")
+        for policy in self.policies:
+            self._refuse_known(policy)
+
+    def _refuse_known(self, policy: Entry) -> None:
+        """Refuse a trained agent where it has been before: what it learned there proves nothing there."""
+        met = [seed for seed in policy.about.get(TRAINED_SEEDS, ()) if 1 <= seed <= self.n_seeds]
+        if met:
+            raise PolicyError(
+                f"policy {policy.label!r}: expected training seeds other than the arena's 1 to {self.n_seeds}, "
+                f"found {', '.join(map(str, met[:5]))}"
+            )
+        for scenario in self.scenarios:
+            world = scenario.about.get("world")
+            # A bank's own world is what it trains for; the other worlds are there to be new.
+            if world and world["split"] != "reference" and world["name"] == policy.about.get(TRAINED_WORLD):
+                raise PolicyError(
+                    f"policy {policy.label!r}: scenario {scenario.label!r}: expected a world that it was not trained in, "
+                    f"found {world['name']!r}"
+                )
 
     def groups(self) -> list[tuple[str, int]]:
         """Return the worlds, the first scenario's first."""

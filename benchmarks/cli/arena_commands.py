@@ -46,8 +46,9 @@ def arena(
         list[str] | None,
         typer.Option(
             "--policy",
-            metavar="NAME|FILE.py:Class",
-            help="A policy, or a class or factory of a file; may be repeated. [default: every shipped policy]",
+            metavar="NAME|FILE.py:Class|DIR",
+            help="A policy, a class or factory of a file, or the folder of a trained agent; may be repeated. "
+            "[default: every shipped policy]",
         ),
     ] = None,
     seeds: Annotated[

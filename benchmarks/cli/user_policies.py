@@ -51,7 +51,7 @@ def entries_of(specs: Sequence[str] | None) -> "tuple[Entry, ...] | None":
     labels = [entry.label for entry in found]
     return tuple(
         replace(entry, label=f"{entry.label}#{hashlib.sha256(entry.spec.encode()).hexdigest()[:4]}")
-        if labels.count(entry.label) > 1 and ".py:" in entry.spec
+        if labels.count(entry.label) > 1 and entry.digest
         else entry
         for entry in found
     )
