@@ -170,9 +170,9 @@ def write_agent(
     whole = {"format": 1, **card, "weights_sha256": hashlib.sha256(content).hexdigest()}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
-    _replace(folder / WEIGHTS, content)
-    _replace(folder / CURVE, _table(curve).encode())
-    _replace(folder / CARD, (json.dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
+    replace_file(folder / WEIGHTS, content)
+    replace_file(folder / CURVE, _table(curve).encode())
+    replace_file(folder / CARD, (json.dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
     return read_agent(folder)
 
 
@@ -187,7 +187,7 @@ def _table(rows: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
     try:

@@ -9,6 +9,7 @@ from cardarena.benchmarks.cli import (
     calibrate_commands,
     effect_commands,
     measure_commands,
+    train_commands,
     validate_commands,
     world_commands,
 )
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command("generate")(world_commands.generate)
     app.command("report")(arena_commands.report)
     app.command("status")(arena_commands.status)
+    app.command("train")(train_commands.train)
     app.command("speed")(measure_commands.speed)
     app.command("validate")(validate_commands.validate)
     app.command("calibrate")(calibrate_commands.calibrate)

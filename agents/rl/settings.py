@@ -1,0 +1,161 @@
+"""What a training run is made of: every argument that its values depend on, and which agents can be trained."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from cardarena.simulator.errors import CardArenaError, UnknownNameError
+
+#: Seeds below are the arena's; what was learned in their worlds proves nothing there.
+FIRST_TRAINING_SEED: Final = 1001
+#: Worlds in which agents in training are judged: nobody trains or is ranked in them.
+EVALUATION_SEEDS: Final = (9001,)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One agent that can be trained.
+
+    Attributes:
+        title: a short title.
+        summary: one sentence for tables.
+        is_flat: whether its actions are flat.
+        frames: decisions that it sees at once.
+        lanes: journeys at once, unless told otherwise.
+        settings: what of `TrainingSettings` it has otherwise.
+    """
+
+    title: str
+    summary: str
+    is_flat: bool = False
+    frames: int = 1
+    lanes: int = 1024
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+AGENTS: Final = {
+    "ppo": Kind(
+        "PPO",
+        "Proximal policy optimisation on one cardholder's journey; trained without masks, charged for what is blocked.",
+    ),
+    "maskable_ppo": Kind(
+        "PPO with masks", "Proximal policy optimisation on one cardholder's journey, among what the rules leave open."
+    ),
+    "ppo_lagrangian": Kind(
+        "PPO under a limit of harm",
+        "PPO with masks whose price of a refusal, an off-switch or a complaint rises until a limit of them is kept.",
+    ),
+    "ppo_stacked": Kind(
+        "PPO on stacked frames", "PPO with masks that sees its last four decisions' observations at once.", frames=4
+    ),
+    "ppo_recurrent": Kind(
+        "PPO with an LSTM", "Proximal policy optimisation with a recurrent network, one state a cardholder.", lanes=512
+    ),
+    "dqn": Kind(
+        "Deep Q-network", "Q-learning over flat actions, greedy among what the rules leave open.", is_flat=True, lanes=256,
+        settings={"difficulty": "easy", "learning_rate": 1e-3},
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The arguments of a training run.
+
+    Attributes:
+        agent: which one, of `AGENTS`.
+        scenario: name or file.
+        steps: environment steps, one a lane and decision.
+        seed: of everything that is drawn in training.
+        world: parameter set in place of the scenario's own.
+        world_seeds: of the worlds whose people are met.
+        evaluation_seeds: of the worlds in which the agent is judged.
+        cardholders: people of each world.
+        lanes: journeys at once.
+        horizon: days of an episode; None: the scenario's.
+        decision_every: days between decisions.
+        reward: form of the reward.
+        terminal: what comes after the horizon: `bootstrap`, the critic's own estimate, the horizon being hidden from the
+            agent; or `caretaker`, the fitted value, the horizon being seen.
+        difficulty: of the environment.
+        contact_price_cny: range from which each episode draws the price of a contact.
+        gamma_per_day: discount of a day.
+        layers: hidden units of actor and critic.
+        learning_rate: at the beginning; it falls to a tenth.
+        rollout: decisions of each lane between two updates.
+        epochs: passes over a rollout.
+        batches: minibatches in a pass.
+        entropy: weight of the entropy bonus.
+        prior: chance of a contact with which an agent begins.
+        harm_limit: refusals, off-switches and complaints in 1,000 people and 30 days that `ppo_lagrangian` keeps to.
+        choice: whether the finished agent is `greedy` or draws what it does.
+        evaluate_every: steps between two evaluations.
+        patience: evaluations without a better one after which training ends.
+        evaluated: people met in an evaluation.
+        threads: of PyTorch; values depend on it.
+    """
+
+    agent: str
+    scenario: str = "baseline"
+    steps: int = 2_000_000
+    seed: int = 0
+    world: str | None = None
+    world_seeds: tuple[int, ...] = (1001, 1002)
+    evaluation_seeds: tuple[int, ...] = EVALUATION_SEEDS
+    cardholders: int = 4000
+    lanes: int = 1024
+    horizon: int | None = None
+    decision_every: int = 7
+    reward: str = "paired"
+    terminal: str = "bootstrap"
+    difficulty: str = "standard"
+    contact_price_cny: tuple[float, float] = (0.0, 1.0)
+    gamma_per_day: float = 0.99
+    layers: tuple[int, ...] = (128, 128)
+    learning_rate: float = 1e-3
+    rollout: int = 13
+    epochs: int = 4
+    batches: int = 8
+    entropy: float = 0.01
+    prior: float = 0.3
+    harm_limit: float = 20.0
+    choice: str = "sampled"
+    evaluate_every: int = 131_072
+    patience: int = 12
+    evaluated: int = 2000
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.agent not in AGENTS:
+            raise UnknownNameError("agent", self.agent, AGENTS)
+        for seeds in (self.world_seeds, self.evaluation_seeds):
+            if not seeds or min(seeds) < FIRST_TRAINING_SEED:
+                raise CardArenaError(
+                    f"world seeds of a training: expected {FIRST_TRAINING_SEED} or more (the arena's come before), "
+                    f"found {', '.join(map(str, seeds)) or 'none'}"
+                )
+        if both := set(self.world_seeds) & set(self.evaluation_seeds):
+            raise CardArenaError(
+                f"world seeds: expected others for training and for evaluation, found {min(both)} in both"
+            )
+        for name, known in (("terminal", ("bootstrap", "caretaker")), ("choice", ("greedy", "sampled"))):
+            if getattr(self, name) not in known:
+                raise UnknownNameError(name, getattr(self, name), known)
+        for name in ("steps", "lanes", "cardholders", "rollout", "epochs", "batches", "evaluate_every", "patience",
+                     "evaluated", "threads", "decision_every"):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise CardArenaError(f"{name}: expected 1 or more, found {getattr(self, name)}")
+        if not 0.0 <= self.gamma_per_day <= 1.0:
+            raise CardArenaError(f"gamma: expected 0 to 1, found {self.gamma_per_day}")
+
+    @classmethod
+    def of(cls, agent: str, **given: Any) -> "TrainingSettings":
+        """Return the settings of an agent: what is given, then what the agent has otherwise, then the defaults.
+
+        Raises:
+            UnknownNameError: no such agent, or a word that is none of the known ones.
+            CardArenaError: a number out of range, or seeds that belong to the arena.
+        """
+        if agent not in AGENTS:
+            raise UnknownNameError("agent", agent, AGENTS)
+        kind = AGENTS[agent]
+        return cls(agent=agent, **{"lanes": kind.lanes, **kind.settings, **given})

@@ -1,0 +1,290 @@
+"""Training at a tiny scale: determinism, resuming exactly, what is written, and the pieces that a trainer hangs on."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cardarena.agents.registry import make_policy
+from cardarena.agents.rl.card import Observation
+from cardarena.agents.rl.evaluation import worth_of
+from cardarena.agents.rl.folder import CURVE, read_agent
+from cardarena.agents.rl.settings import AGENTS, TrainingSettings
+from cardarena.agents.rl.training import CHECKPOINT, PROGRESS, train
+from cardarena.simulator.envs.actions import ActionCodec
+from cardarena.simulator.errors import CardArenaError, ResultsError, UnknownNameError
+from cardarena.simulator.world import World
+
+pytestmark = pytest.mark.rl
+torch = pytest.importorskip("torch")
+pytest.importorskip("sb3_contrib")
+
+SMALL: dict[str, Any] = {
+    "steps": 384,
+    "evaluate_every": 128,
+    "lanes": 16,
+    "rollout": 8,
+    "epochs": 2,
+    "batches": 2,
+    "cardholders": 40,
+    "world_seeds": (1001,),
+    "evaluated": 8,
+    "horizon": 10,
+    "layers": (8, 8),
+    "prior": 0.3,
+    "decision_every": 1,
+}
+
+
+def settings_of(agent: str = "maskable_ppo", **changes: Any) -> TrainingSettings:
+    return TrainingSettings.of(agent, **{**SMALL, **changes})
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    return dict(read_agent(folder).tensors)
+
+
+def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+    return set(a) == set(b) and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_agent_trains_resumes_exactly_and_plays(tmp_path: Path, agent: str) -> None:
+    settings = settings_of(agent)
+    train(settings, tmp_path / "whole")
+    train(settings, tmp_path / "parts", stop_after=1)
+    assert (tmp_path / "parts" / CHECKPOINT).exists()
+    train(settings, tmp_path / "parts", resume=True)
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    timeless = [
+        [",".join(cells.split(",")[:1] + cells.split(",")[2:]) for cells in path.read_text().splitlines()]
+        for path in (tmp_path / "whole" / CURVE, tmp_path / "parts" / CURVE)
+    ]
+    assert timeless[0] == timeless[1]
+    assert len(timeless[0]) == 4
+    assert not (tmp_path / "whole" / CHECKPOINT).exists()
+    assert not (tmp_path / "whole" / PROGRESS).exists()
+    log = World.create("baseline", 1, n_cardholders=40, threads=1).run(
+        make_policy(str(tmp_path / "whole")), days=3
+    )
+    assert log["contacts"] is not None
+
+
+def test_another_seed_learns_otherwise(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        train(settings_of(steps=128, seed=seed), tmp_path / str(seed))
+    assert not equal(weights(tmp_path / "0"), weights(tmp_path / "1"))
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+    train(settings_of(), tmp_path, stop_after=1)
+    with pytest.raises(ResultsError, match="begun with other settings: gamma_per_day"):
+        train(settings_of(gamma_per_day=0.5), tmp_path, resume=True)
+    content = bytearray((tmp_path / CHECKPOINT).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / CHECKPOINT).write_bytes(bytes(content))
+    with pytest.raises(ResultsError, match="expected the checkpoint that"):
+        train(settings_of(), tmp_path, resume=True)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ResultsError, match=r"expected a new or empty folder, found 'notes\.txt'"):
+        train(settings_of(), tmp_path)
+
+
+def test_training_ends_when_nothing_gets_better(tmp_path: Path) -> None:
+    finished = train(settings_of(learning_rate=0.0, steps=10_000, patience=2), tmp_path)
+    assert finished.reason == "no better in 2 evaluations"
+    assert finished.steps == 3 * 128
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"world_seeds": (3,)}, CardArenaError, "expected 1001 or more"),
+        ({"evaluation_seeds": (1001,)}, CardArenaError, "found 1001 in both"),
+        ({"gamma_per_day": 1.5}, CardArenaError, "expected 0 to 1"),
+        ({"lanes": 0}, CardArenaError, "lanes: expected 1 or more"),
+        ({"terminal": "boot"}, UnknownNameError, "did you mean 'bootstrap'"),
+    ],
+)
+def test_wrong_settings_are_refused(changes: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        settings_of(**changes)
+
+
+def test_an_unknown_agent_and_a_ranked_world_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'ppo'"):
+        TrainingSettings.of("pppo")
+    with pytest.raises(CardArenaError, match="found one of the test worlds"):
+        train(settings_of(world="test_01"), tmp_path)
+
+
+def lanes_of(frames: int = 1, is_flat: bool = False, **settings: Any) -> Any:
+    from cardarena.agents.environments import make_pool
+    from cardarena.agents.rl.sb3.lanes import Lanes, columns_for
+    from cardarena.simulator.envs.cardholder import Shell
+
+    pool = make_pool("baseline", n_cardholders=40, world_seeds=(1001,))
+    shell = Shell(pool, 12, terminal_value=False, offer_features=False, horizon=10, **settings)
+    columns = columns_for(sees_end=False, has_price=False)
+    return Lanes(shell, Observation(columns=columns, frames=frames), is_flat=is_flat)
+
+
+def test_lanes_are_the_environment_encoded_and_out_of_step() -> None:
+    from cardarena.agents.environments import make_pool
+    from cardarena.agents.rl.encoding import Encoder
+    from cardarena.agents.rl.sb3.lanes import prior_actions
+    from cardarena.simulator.envs.cardholder import Shell
+    from cardarena.simulator.envs.journeys import COLUMNS
+
+    lanes = lanes_of()
+    lanes.warm_up(3)
+    days = lanes.shell.journeys.slots.journey["day"].copy()
+    assert len(set(days.tolist())) > 3
+    twin = Shell(
+        make_pool("baseline", n_cardholders=40, world_seeds=(1001,)), 12, offer_features=False, horizon=10
+    )
+    for name in twin.journeys.slots._fields:
+        getattr(twin.journeys.slots, name)[...] = getattr(lanes.shell.journeys.slots, name)
+    encoder = Encoder(lanes.observation, COLUMNS)
+    rng = np.random.Generator(np.random.Philox(4))
+    ended = 0
+    for _ in range(12):
+        mask = np.asarray(lanes.action_masks())
+        actions = prior_actions(lanes._codec, mask.astype(np.int8), rng.random((12, 4)), 0.3)
+        inputs, rewards, ends, infos = lanes.step(actions)
+        out = twin.journeys.step(actions)
+        np.testing.assert_allclose(rewards, out.terms.sum(axis=0) / lanes.reward_scale, rtol=1e-5)
+        over = out.terminated | out.truncated
+        assert np.array_equal(ends, over)
+        for i in np.flatnonzero(over):
+            np.testing.assert_array_equal(infos[i]["terminal_observation"], encoder(out.observation)[i])
+            assert infos[i]["TimeLimit.truncated"] == bool(out.truncated[i])
+        assert all(not infos[i] for i in np.flatnonzero(~over))
+        ended += int(over.sum())
+        if over.any():
+            twin.journeys.reset(over, into=out)
+        np.testing.assert_array_equal(inputs, encoder(out.observation))
+    assert ended >= 12
+
+
+def test_frames_begin_anew_with_an_episode() -> None:
+    lanes = lanes_of(frames=3)
+    lanes.warm_up(3)
+    width = lanes._encoder.width
+    for _ in range(11):
+        before = lanes.reset()
+        inputs, _, ends, _ = lanes.step(np.zeros((12, 4), dtype=np.int64))
+        assert (inputs[ends, : 2 * width] == 0.0).all()
+        assert np.array_equal(inputs[~ends, : 2 * width], before[~ends, width:])
+
+
+def test_inputs_are_scaled_by_what_the_prior_meets() -> None:
+    lanes = lanes_of()
+    lanes.warm_up(3)
+    names = [column.name for column in lanes.observation.columns]
+    assert "days_left" not in names
+    assert "contact_price" not in names
+    age = lanes.observation.columns[names.index("age")]
+    assert 20.0 < age.mean < 60.0
+    assert 3.0 < age.scale < 20.0
+
+
+def test_a_contact_counts_its_parts_and_nothing_does_not() -> None:
+    from cardarena.agents.rl.sb3.heads import Hierarchical
+
+    sizes = [2, 3, 2, 2]
+    rng = np.random.Generator(np.random.Philox(5))
+    logits = torch.as_tensor(rng.normal(size=(1, 9)), dtype=torch.float64)
+    dist = Hierarchical(sizes).proba_distribution(logits)
+    probability, entropy = 0.0, 0.0
+    for offer in range(3):
+        for channel in range(2):
+            for depth in range(2):
+                p = float(dist.log_prob(torch.tensor([[1, offer, channel, depth]])).exp())
+                probability, entropy = probability + p, entropy - p * np.log(p)
+    nothing = [float(dist.log_prob(torch.tensor([[0, o, c, 0]])).exp()) for o in range(3) for c in range(2)]
+    assert len({round(p, 12) for p in nothing}) == 1
+    assert probability + nothing[0] == pytest.approx(1.0)
+    assert float(dist.entropy()) == pytest.approx(entropy - nothing[0] * np.log(nothing[0]))
+
+
+def test_an_actor_begins_as_the_prior(tmp_path: Path) -> None:
+    train(settings_of(steps=16, evaluate_every=16, rollout=1, batches=1, learning_rate=0.0), tmp_path)
+    agent = read_agent(tmp_path)
+    rng = np.random.Generator(np.random.Philox(6))
+    x = rng.normal(size=(500, agent.card.inputs)).astype(np.float32)
+    outputs, _ = agent.network()(x, np.zeros((500, 0), dtype=np.float32))
+    chance = 1.0 / (1.0 + np.exp(outputs[:, 0] - outputs[:, 1]))
+    assert chance.mean() == pytest.approx(0.3, abs=0.01)
+    assert chance.std() < 0.02
+
+
+def test_the_price_of_harm_rises_above_the_limit_and_falls_below_it() -> None:
+    from cardarena.agents.rl.sb3.learners import LagrangianPpo
+
+    learner = LagrangianPpo(settings_of("ppo_lagrangian", harm_limit=10.0), lanes_of())
+    lanes = learner.lanes
+    lanes.harm, lanes.days = 30, 30_000  # 30 in 1,000 people and 30 days
+    learner.move_price()
+    assert lanes.harm_price == pytest.approx(20.0 * LagrangianPpo.RATE)
+    lanes.harm, lanes.days = 0, 30_000
+    learner.move_price()
+    assert lanes.harm_price == pytest.approx(10.0 * LagrangianPpo.RATE)
+
+
+def test_harm_is_charged_at_its_price() -> None:
+    from cardarena.agents.rl.sb3.lanes import HARM
+
+    plain, charged = lanes_of(), lanes_of()
+    for lanes in (plain, charged):
+        lanes.warm_up(3)
+    charged.harm_price = 1000.0
+    rng = np.random.Generator(np.random.Philox(7))
+    total = 0
+    for _ in range(200):
+        actions = np.stack([rng.integers(0, size, 12) for size in plain._codec.sizes], axis=1)
+        actions[:, 0] = 1
+        before = plain.harm
+        a, b = plain.step(actions)[1], charged.step(actions)[1]
+        harm = plain.harm - before
+        total += harm
+        assert (a - b).sum() * plain.reward_scale == pytest.approx(1000.0 * harm, rel=1e-4, abs=1e-2)
+    assert HARM.sum() == 3
+    assert total > 0
+
+
+def test_doing_nothing_is_worth_nothing(tmp_path: Path) -> None:
+    from cardarena.agents.environments import make_pool
+
+    train(settings_of(steps=128), tmp_path)
+    agent = read_agent(tmp_path)
+    quiet = dict(agent.tensors)
+    quiet["output.bias"] = quiet["output.bias"].copy()
+    quiet["output.bias"][:2] = 100.0, -100.0
+    pool = make_pool("baseline", n_cardholders=40, world_seeds=(9001,), days=30)
+    worth = worth_of(replace(agent, tensors=quiet), pool, n=8, seed=1, days=10, run_out_days=20)
+    assert (worth.value_cny, worth.contacts, worth.blocked) == (0.0, 0.0, 0.0)
+
+
+def test_prior_actions_keep_the_mask() -> None:
+    codec = ActionCodec(offers=np.arange(3), channels=np.arange(2), n_depths=2)
+    from cardarena.agents.rl.sb3.lanes import prior_actions
+
+    rng = np.random.Generator(np.random.Philox(8))
+    masks = (rng.random((5000, codec.n_mask)) < 0.6).astype(np.int8)
+    masks[:, 0] = 1
+    actions = prior_actions(codec, masks, rng.random((5000, 4)), 0.3)
+    sent = actions[:, 0] == 1
+    assert sent[masks[:, 1] == 1].mean() == pytest.approx(0.3, abs=0.03)
+    assert not sent[masks[:, 1] == 0].any()
+    first = 2
+    for part, size in enumerate(codec.sizes[1:], start=1):
+        is_open = masks[:, first : first + size]
+        some = is_open.any(axis=1)
+        assert is_open[np.arange(5000), actions[:, part]][some].all()
+        first += size
