@@ -32,11 +32,17 @@ def speed(
             "--sizes", help="Further numbers of cardholders, comma-separated: a table of the cost of one."
         ),
     ] = "",
+    rl: Annotated[
+        bool, typer.Option("--rl", help="Only this: PPO on journeys beside PPO on nothing; needs the extra rl.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Measure cardholder-days and environment steps per second, where the time goes, memory, and start-up."""
     from cardarena.benchmarks.speed import measure, shown
 
+    if rl:
+        _say_rl(repeats, as_json)
+        return
     result = measure(
         n_cardholders=cardholders,
         days=days,
@@ -50,6 +56,23 @@ def speed(
         say_json(result)
     else:
         say(shown(result))
+
+
+def _say_rl(repeats: int, as_json: bool) -> None:
+    """Measure what the environment leaves of PPO's speed, and say it."""
+    from cardarena.agents.rl.training import require_extra
+
+    require_extra()
+    from cardarena.agents.rl.sb3.throughput import measure
+
+    result = measure(repeats=repeats)
+    if as_json:
+        say_json(result)
+        return
+    say(
+        f"PPO on {result['lanes']:,} journeys: {result['steps_per_second']:,} steps/s, {result['share']:.0%} of the "
+        f"{result['steps_per_second_on_nothing']:,} on an environment that does nothing"
+    )
 
 
 def _numbers(text: str) -> list[int]:
