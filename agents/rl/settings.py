@@ -28,7 +28,7 @@ class Kind:
     summary: str
     is_flat: bool = False
     frames: int = 1
-    lanes: int = 1024
+    lanes: int = 2048
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -87,7 +87,7 @@ class TrainingSettings:
         entropy: weight of the entropy bonus.
         prior: chance of a contact with which an agent begins.
         harm_limit: refusals, off-switches and complaints in 1,000 people and 30 days that `ppo_lagrangian` keeps to.
-        choice: whether the finished agent is `greedy` or draws what it does.
+        choice: whether the finished agent is `greedy`, `sampled`, drawing what it does, or the `better` of the two.
         evaluate_every: steps between two evaluations.
         patience: evaluations without a better one after which training ends.
         evaluated: people met in an evaluation.
@@ -96,32 +96,32 @@ class TrainingSettings:
 
     agent: str
     scenario: str = "baseline"
-    steps: int = 2_000_000
+    steps: int = 6_000_000
     seed: int = 0
     world: str | None = None
     world_seeds: tuple[int, ...] = (1001, 1002)
     evaluation_seeds: tuple[int, ...] = EVALUATION_SEEDS
     cardholders: int = 4000
-    lanes: int = 1024
+    lanes: int = 2048
     horizon: int | None = None
-    decision_every: int = 7
+    decision_every: int = 3
     reward: str = "paired"
     terminal: str = "bootstrap"
     difficulty: str = "standard"
-    contact_price_cny: tuple[float, float] = (0.0, 1.0)
+    contact_price_cny: tuple[float, float] = (0.0, 0.0)
     gamma_per_day: float = 0.99
     layers: tuple[int, ...] = (128, 128)
     learning_rate: float = 1e-3
-    rollout: int = 13
+    rollout: int = 15
     epochs: int = 4
     batches: int = 8
-    entropy: float = 0.01
-    prior: float = 0.3
+    entropy: float = 0.005
+    prior: float = 0.2
     harm_limit: float = 20.0
-    choice: str = "sampled"
-    evaluate_every: int = 131_072
+    choice: str = "better"
+    evaluate_every: int = 262_144
     patience: int = 12
-    evaluated: int = 2000
+    evaluated: int = 4000
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -137,7 +137,10 @@ class TrainingSettings:
             raise CardArenaError(
                 f"world seeds: expected others for training and for evaluation, found {min(both)} in both"
             )
-        for name, known in (("terminal", ("bootstrap", "caretaker")), ("choice", ("greedy", "sampled"))):
+        for name, known in (
+            ("terminal", ("bootstrap", "caretaker")),
+            ("choice", ("greedy", "sampled", "better")),
+        ):
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
         for name in ("steps", "lanes", "cardholders", "rollout", "epochs", "batches", "evaluate_every", "patience",

@@ -193,27 +193,21 @@ class _Course:
     def judge(self, began: float) -> dict[str, float]:
         """Evaluate what was learned; write it to the folder if it is the best so far. Return a row of the curve."""
         counts = self.lanes.take_counts()
-        agent = self._agent()
-        worth = worth_of(
-            agent,
-            self.held_out,
-            n=self.settings.evaluated,
-            seed=FIRST_EVALUATION,
-            days=self.days,
-            run_out_days=self._run_out,
-            difficulty=self.settings.difficulty,
-        )
+        judged = [(self._worth(agent := self._agent(choice)), agent) for choice in self._choices]
+        # The first of equals, so the greedy one.
+        worth, agent = max(judged, key=lambda pair: pair[0].value_cny)
         row = {
             "steps": self.steps,
             "seconds": round(time.monotonic() - began + self.seconds, 1),
             **{key: round(value, 6) for key, value in asdict(worth).items()},
+            "is_greedy": float(agent.card.actions.choice == "greedy"),
             "training_cny_a_day": round(counts["paid"] / max(1, counts["days"]), 6),
             "harm_price_cny": round(self.lanes.harm_price, 6),
         }
         self.curve.append(row)
         if worth.value_cny > self.best:
             self.best, self.since_best = worth.value_cny, 0
-            write_agent(self.out, self._card(), agent.tensors, self.curve)
+            write_agent(self.out, self._card(agent.card.actions.choice), agent.tensors, self.curve)
         else:
             self.since_best += 1
         return row
@@ -280,11 +274,28 @@ class _Course:
     def _identity(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self.settings))) | {"agent_name": self.name}
 
-    def _agent(self) -> TrainedAgent:
-        card = AgentCard.model_validate({"format": 1, **self._card(), "weights_sha256": "0" * 64})
+    @property
+    def _choices(self) -> tuple[str, ...]:
+        if self.settings.agent == "dqn":
+            return ("greedy",)
+        return ("greedy", "sampled") if self.settings.choice == "better" else (self.settings.choice,)
+
+    def _worth(self, agent: TrainedAgent) -> Worth:
+        return worth_of(
+            agent,
+            self.held_out,
+            n=self.settings.evaluated,
+            seed=FIRST_EVALUATION,
+            days=self.days,
+            run_out_days=self._run_out,
+            difficulty=self.settings.difficulty,
+        )
+
+    def _agent(self, choice: str) -> TrainedAgent:
+        card = AgentCard.model_validate({"format": 1, **self._card(choice), "weights_sha256": "0" * 64})
         return TrainedAgent(card, self.learner.tensors())
 
-    def _card(self) -> dict[str, Any]:
+    def _card(self, choice: str) -> dict[str, Any]:
         s, kind = self.settings, AGENTS[self.settings.agent]
         codec = self.lanes.shell.journeys.codec
         names = self.lanes.shell.journeys.pool.scenario.catalogue().names
@@ -305,7 +316,7 @@ class _Course:
                 {
                     "form": "flat" if kind.is_flat else "factored",
                     "scores": "values" if is_value else "logits",
-                    "choice": "greedy" if is_value else s.choice,
+                    "choice": choice,
                     "offers": [names[code] for code in codec.offers],
                     "channels": [CHANNELS[code] for code in codec.channels],
                     "depths": list(DEPTHS[: codec.n_depths]),

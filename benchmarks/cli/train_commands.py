@@ -22,7 +22,7 @@ def train(
     ] = "baseline",
     steps: Annotated[
         int, typer.Option("--steps", min=1, help="Environment steps: decisions about one cardholder.")
-    ] = 2_000_000,
+    ] = 6_000_000,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the training.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The agent's folder. [default: out/AGENT]")
@@ -66,6 +66,9 @@ def train(
     ] = None,
     entropy: Annotated[
         float | None, typer.Option("--entropy", min=0.0, help="Weight of the entropy bonus.")
+    ] = None,
+    rollout: Annotated[
+        int | None, typer.Option("--rollout", min=1, help="Decisions of each journey between two updates.")
     ] = None,
     prior: Annotated[
         float | None, typer.Option("--prior", min=0.0, max=1.0, help="Chance of a contact at the beginning.")
@@ -129,6 +132,7 @@ def train(
         "lanes": lanes,
         "learning_rate": learning_rate,
         "entropy": entropy,
+        "rollout": rollout,
         "prior": prior,
         "harm_limit": harm_limit,
         "evaluate_every": evaluate_every,

@@ -54,7 +54,12 @@ def measure(
     learners = {}
     for name, kind in (("journeys", Lanes), ("nothing", IdleLanes)):
         shell = Shell(
-            pool, lanes, terminal_value=False, offer_features=False, reward=reward, decision_every=decision_every
+            pool,
+            lanes,
+            terminal_value=False,
+            offer_features=False,
+            reward=reward,
+            decision_every=decision_every,
         )
         own = kind(shell, Observation(columns=columns_for(sees_end=False, has_price=False)))
         own.warm_up(0)
@@ -72,5 +77,7 @@ def measure(
         "reward": reward,
         "steps_per_second": round(medians["journeys"]),
         "steps_per_second_on_nothing": round(medians["nothing"]),
-        "share": round(statistics.median(a / b for a, b in zip(rates["journeys"], rates["nothing"], strict=True)), 3),
+        "share": round(
+            statistics.median(a / b for a, b in zip(rates["journeys"], rates["nothing"], strict=True)), 3
+        ),
     }

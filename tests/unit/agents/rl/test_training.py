@@ -64,6 +64,9 @@ def test_every_agent_trains_resumes_exactly_and_plays(tmp_path: Path, agent: str
     ]
     assert timeless[0] == timeless[1]
     assert len(timeless[0]) == 4
+    best = max(timeless[0][1:], key=lambda line: float(line.split(",")[1])).split(",")
+    is_greedy = float(best[timeless[0][0].split(",").index("is_greedy")])
+    assert read_agent(tmp_path / "whole").card.actions.choice == ("greedy" if is_greedy else "sampled")
     assert not (tmp_path / "whole" / CHECKPOINT).exists()
     assert not (tmp_path / "whole" / PROGRESS).exists()
     log = World.create("baseline", 1, n_cardholders=40, threads=1).run(
@@ -256,6 +259,20 @@ def test_harm_is_charged_at_its_price() -> None:
         assert (a - b).sum() * plain.reward_scale == pytest.approx(1000.0 * harm, rel=1e-4, abs=1e-2)
     assert HARM.sum() == 3
     assert total > 0
+
+
+def test_ppo_keeps_most_of_its_speed_on_journeys() -> None:
+    from cardarena.agents.rl.sb3.throughput import measure
+
+    figures = measure(cardholders=40, lanes=64, rollout=4, updates=1, repeats=1)
+    assert figures["steps_per_second"] > 0
+    assert 0.0 < figures["share"] < 2.0
+
+
+@pytest.mark.parametrize("choice", ["greedy", "sampled"])
+def test_a_choice_that_is_given_is_kept(tmp_path: Path, choice: str) -> None:
+    train(settings_of(steps=128, choice=choice), tmp_path)
+    assert read_agent(tmp_path).card.actions.choice == choice
 
 
 def test_doing_nothing_is_worth_nothing(tmp_path: Path) -> None:
