@@ -54,6 +54,11 @@ AGENTS: Final = {
         "Deep Q-network", "Q-learning over flat actions, greedy among what the rules leave open.", is_flat=True, lanes=256,
         settings={"difficulty": "easy", "learning_rate": 1e-3},
     ),
+    "cql": Kind(
+        "Conservative Q-learning", "Q-learning from a randomised log alone, careful about what the log does not show.",
+        is_flat=True, lanes=256,
+        settings={"difficulty": "easy", "learning_rate": 3e-4, "reward": "attributed"},
+    ),
 }  # fmt: skip
 
 

@@ -276,7 +276,7 @@ class _Course:
 
     @property
     def _choices(self) -> tuple[str, ...]:
-        if self.settings.agent == "dqn":
+        if AGENTS[self.settings.agent].is_flat:
             return ("greedy",)
         return ("greedy", "sampled") if self.settings.choice == "better" else (self.settings.choice,)
 
@@ -299,7 +299,7 @@ class _Course:
         s, kind = self.settings, AGENTS[self.settings.agent]
         codec = self.lanes.shell.journeys.codec
         names = self.lanes.shell.journeys.pool.scenario.catalogue().names
-        is_value = s.agent == "dqn"
+        is_value = kind.is_flat
         card = {
             "name": self.name,
             "title": kind.title,

@@ -10,6 +10,7 @@ from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.utils import polyak_update
 
 from cardarena.agents.rl.sb3.heads import (
     ContactPolicy,
@@ -232,11 +233,12 @@ class Dqn(Learner):
     """Q-learning over flat actions."""
 
     BUFFER = 200_000
+    algorithm_class: Callable[..., Any] = MaskedDqn
 
     def made(self) -> Any:
         """Return the algorithm; its values begin at nothing's being best by a little."""
         s = self.settings
-        algorithm = MaskedDqn(
+        algorithm = self.algorithm_class(
             "MlpPolicy",
             self.lanes,
             learning_rate=s.learning_rate,
@@ -288,6 +290,65 @@ class Dqn(Learner):
         buffer.full = bool(buffer.full)
 
 
+class ConservativeDqn(MaskedDqn):
+    """DQN that learns from a log alone: what the log does not show is valued lower, as conservative Q-learning has it."""
+
+    #: Weight of the conservative part beside the squared error.
+    ALPHA = 0.5
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Take gradient steps on minibatches of the log."""
+        self._update_learning_rate(self.policy.optimizer)
+        log: Any = self.replay_buffer
+        for _ in range(gradient_steps):
+            rows = log.sample(batch_size)
+            with torch.no_grad():
+                following = self.q_net_target(rows.next_observations).max(dim=1, keepdim=True).values
+                target = rows.rewards + (1.0 - rows.dones) * self.gamma * following
+            values = self.q_net(rows.observations)
+            own = values.gather(1, rows.actions.long())
+            beyond = torch.logsumexp(values, dim=1, keepdim=True) - own
+            loss = 0.5 * (own - target).square().mean() + self.ALPHA * beyond.mean()
+            self.policy.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            self.policy.optimizer.step()
+            polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), 0.005)
+        self._n_updates += gradient_steps
+
+
+class Cql(Dqn):
+    """Conservative Q-learning on a log of the prior's own days; a step is a logged decision that was looked at."""
+
+    algorithm_class = ConservativeDqn
+    BATCH = 512
+
+    def teach(self, steps: int, seed: int, learning_rate: float) -> None:
+        """Look at `steps` logged decisions; the log is written first, and never added to."""
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - the trainer's own generator
+        algorithm = self.algorithm
+        algorithm.lr_schedule = lambda _: learning_rate
+        if algorithm.replay_buffer.size() == 0:
+            self.write_log(seed)
+        batch = min(self.BATCH, steps)
+        gradient_steps = -(-steps // batch)
+        algorithm.train(gradient_steps, batch)
+        algorithm.num_timesteps += gradient_steps * batch
+
+    def write_log(self, seed: int) -> None:
+        """Fill the buffer with what the prior does and what comes of it."""
+        buffer, lanes = self.algorithm.replay_buffer, self.lanes
+        codec, luck = lanes.shell.journeys.codec, np.random.Generator(np.random.Philox(seed))
+        inputs: Any = lanes.reset()
+        while not buffer.full:
+            drawn = luck.random((lanes.num_envs, 4))
+            actions = codec.flatten(prior_actions(codec, lanes._masks, drawn, self.settings.prior))
+            following, rewards, ends, infos = lanes.step(actions)
+            buffer.add(inputs, following, actions, rewards, ends, infos)
+            inputs = np.array(following)
+
+
 LEARNERS: dict[str, type[Learner]] = {
     "ppo": Ppo,
     "maskable_ppo": MaskedPpo,
@@ -295,6 +356,7 @@ LEARNERS: dict[str, type[Learner]] = {
     "ppo_stacked": MaskedPpo,
     "ppo_recurrent": RecurrentAgent,
     "dqn": Dqn,
+    "cql": Cql,
 }
 
 

@@ -75,6 +75,25 @@ def test_every_agent_trains_resumes_exactly_and_plays(tmp_path: Path, agent: str
     assert log["contacts"] is not None
 
 
+def test_conservative_values_fall_where_the_log_shows_nothing() -> None:
+    from cardarena.agents.rl.sb3.learners import Cql
+
+    lanes = lanes_of(is_flat=True, reward="attributed", difficulty="easy")
+    lanes.warm_up(3)
+    learner = Cql(settings_of("cql", lanes=12), lanes)
+    learner.algorithm.replay_buffer = type(learner.algorithm.replay_buffer)(
+        480, lanes.observation_space, lanes.action_space, "cpu", n_envs=12
+    )
+    learner.teach(512, 1, 1e-3)
+    log = learner.algorithm.replay_buffer
+    days = lanes.days
+    learner.teach(60 * 512, 2, 1e-3)
+    assert lanes.days == days, "it learns from the log, not from the lanes"
+    values = learner.algorithm.q_net(torch.as_tensor(log.observations[:, 0])).detach().numpy()
+    counts = np.bincount(log.actions.reshape(-1), minlength=values.shape[1])
+    assert values.mean(axis=0)[counts.argmax()] > values.mean(axis=0)[counts == counts.min()].mean()
+
+
 def test_another_seed_learns_otherwise(tmp_path: Path) -> None:
     for seed in (0, 1):
         train(settings_of(steps=128, seed=seed), tmp_path / str(seed))
