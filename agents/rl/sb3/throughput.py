@@ -31,7 +31,7 @@ def measure(
     lanes: int = 2048,
     decision_every: int = 1,
     rollout: int = 16,
-    updates: int = 4,
+    updates: int = 1,
     repeats: int = 3,
     reward: str = "gross",
 ) -> dict[str, Any]:
