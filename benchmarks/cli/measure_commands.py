@@ -33,7 +33,8 @@ def speed(
         ),
     ] = "",
     rl: Annotated[
-        bool, typer.Option("--rl", help="Only this: PPO on journeys beside PPO on nothing; needs the extra rl.")
+        bool,
+        typer.Option("--rl", help="Only this: PPO on journeys beside PPO on nothing; needs the extra rl."),
     ] = False,
     as_json: options.Json = False,
 ) -> None:
