@@ -1,4 +1,4 @@
-"""The environments' ids, made known to Gymnasium without building anything: Gymnasium calls this at its own import."""
+"""The environments' ids, made known to Gymnasium without building anything: `import cardarena.envs` does it."""
 
 from typing import Final
 

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.distributions import Categorical
 
+import cardarena.envs  # noqa: F401 - makes the ids known to Gymnasium
 from cardarena.agents.rl.card import Observation
 from cardarena.agents.rl.encoding import Encoder, default_columns, scaled
 from cardarena.agents.rl.folder import write_agent

@@ -63,7 +63,7 @@ def test_wheel_holds_exactly_the_tree(tmp_path: Path, through_sdist: bool) -> No
 def test_import_name_is_links_and_nothing_else() -> None:
     package = ROOT / "src" / "cardarena"
     entries = {path.name for path in package.iterdir()} - {"__pycache__"}
-    assert entries == {"__init__.py", "py.typed", *FOLDERS}
+    assert entries == {"__init__.py", "envs.py", "py.typed", *FOLDERS}
     assert {name: str((package / name).readlink()) for name in FOLDERS} == {
         name: f"../../{name}" for name in FOLDERS
     }
