@@ -36,7 +36,7 @@ def build(source: Path, kind: str, out: Path) -> Path:
 
 def files_of_tree() -> set[str]:
     """The files that an installation must have, as paths inside site-packages."""
-    files = {"cardarena/__init__.py", "cardarena/py.typed"}
+    files = {"cardarena/__init__.py", "cardarena/envs.py", "cardarena/py.typed"}
     for folder in FOLDERS:
         paths = (path for path in (ROOT / folder).rglob("*") if path.is_file())
         files |= {f"cardarena/{path.relative_to(ROOT)}" for path in paths if "__pycache__" not in path.parts}
