@@ -9,75 +9,18 @@ from typing import Final
 
 import numpy as np
 
+from cardarena.simulator.bank.feature_table import FEATURE_TABLE
 from cardarena.simulator.bank.records import ACCOUNT
 from cardarena.simulator.cache_lines import LINE
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.errors import UnknownNameError
-from cardarena.simulator.names import (
-    CATEGORIES,
-    CHANNELS,
-    N_CATEGORIES,
-    N_CHANNELS,
-    N_CONTEXTS,
-    SPEND_CONTEXTS,
-)
+from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS, N_CONTEXTS
 from cardarena.simulator.parallel import in_chunks
 from cardarena.simulator.prefetch import prefetch
 from cardarena.simulator.rules import CHUNK, PARALLEL_FROM
 
 #: Names of the columns, in order. `days_since_*` are capped at 400; money is in CNY.
-FEATURES: Final = (
-    # who
-    "is_open",
-    "age",
-    "is_male",
-    "city_tier",
-    "income_band",
-    "tenure_days",
-    "limit_cny",
-    # permissions
-    *(f"permitted_{name}" for name in CHANNELS),
-    "marketing_consent",
-    "personalisation_on",
-    "partner_consent",
-    "sensitive_consent",
-    "tracked",
-    # contact history
-    "contacts_today",
-    "contacts_7d",
-    *(f"contacts_7d_{name}" for name in CHANNELS),
-    "contacts_28d",
-    "days_since_contact",
-    *(f"category_contacts_28d_{name}" for name in CATEGORIES),
-    "opens_28d",
-    "clicks_28d",
-    *(f"category_clicks_28d_{name}" for name in CATEGORIES),
-    "days_since_click",
-    # behaviour on our card (zero and flagged where it may not be used)
-    "behaviour_missing",
-    "recency_days",
-    "transactions_28d",
-    "spend_28d_cny",
-    "spend_112d_cny",
-    "spend_trend",
-    *(f"context_spend_28d_{name}_cny" for name in SPEND_CONTEXTS),
-    "visits_missing",
-    "visits_28d",
-    "days_since_visit",
-    *(f"category_purchases_112d_{name}" for name in CATEGORIES),
-    *(f"days_since_purchase_{name}" for name in CATEGORIES),
-    *(f"precursor_7d_{name}" for name in CATEGORIES),
-    "instalment_balance_cny",
-    "utilisation",
-    "overdue",
-    "complaints",
-    "margin_28d_cny",
-    # calendar (the same for everybody)
-    "weekday",
-    "month",
-    "is_festival",
-    "days_since_payday",
-)
+FEATURES: Final = tuple(column.name for column in FEATURE_TABLE)
 N_FEATURES: Final = len(FEATURES)
 FEATURE_INDEX: Final = {name: j for j, name in enumerate(FEATURES)}
 _AT = FEATURE_INDEX

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from cardarena.simulator.bank.features import FEATURE_INDEX, FEATURES, N_FEATURES, feature_row
+from cardarena.simulator.bank.feature_table import FEATURE_TABLE, Column
+from cardarena.simulator.bank.features import FEATURE_INDEX, N_FEATURES, feature_row
 from cardarena.simulator.bank.gate import gate, is_stopped, open_parts
 from cardarena.simulator.bank.records import ACCOUNT
 from cardarena.simulator.bank.sending import send_minutes
@@ -42,7 +43,12 @@ from cardarena.simulator.rules import EVENT, PENDING
 from cardarena.simulator.schedulers.cohort import MOST_THREADS, live_through
 
 #: Columns of an observation: the feature function's, and what only an environment says.
-COLUMNS: Final = (*FEATURES, "contact_price", "days_left")
+COLUMN_TABLE: Final = (
+    *FEATURE_TABLE,
+    Column("contact_price", "CNY", "what each contact that goes out is charged; the same throughout an episode"),
+    Column("days_left", "", "share of the horizon that is left"),
+)
+COLUMNS: Final = tuple(column.name for column in COLUMN_TABLE)
 _PRICE: Final = N_FEATURES
 _DAYS_LEFT: Final = N_FEATURES + 1
 _WEEK: Final = FEATURE_INDEX["contacts_7d"]
