@@ -5,23 +5,14 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-import gymnasium as gym
-
 from cardarena.agents.registry import make_policy
 from cardarena.simulator.behaviour.parameters import parameter_names
 from cardarena.simulator.envs.campaign import CampaignEnv, CampaignWorld
 from cardarena.simulator.scenario import Scenario, load_scenario
 from cardarena.simulator.world import World
 
-CAMPAIGN_ID: Final = "CardArena/Campaign-v0"
 #: Training worlds: the arena's seeds begin at 1.
 CAMPAIGN_SEEDS: Final = (1001, 1002, 1003, 1004)
-
-
-def register_campaign() -> None:
-    """Make `gymnasium.make("CardArena/Campaign-v0")` work."""
-    if CAMPAIGN_ID not in gym.registry:
-        gym.register(CAMPAIGN_ID, entry_point="cardarena.agents.campaign_environment:make_campaign")
 
 
 def make_campaign(
@@ -31,13 +22,15 @@ def make_campaign(
     overrides: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> CampaignEnv:
-    """Return the environment over worlds of a scenario, which are burned in once a process.
+    """Return the environment `CardArena/Campaign-v0` over worlds of a scenario, which are burned in once a process.
+
+    `arguments` are those of `CampaignEnv`.
 
     Args:
         scenario: a scenario, its name or its file.
         n_cardholders: people of each world.
         world_seeds: one world each.
-        overrides: values put over the scenario's.
+        overrides: values put over the scenario's, nested or with dotted keys.
         **arguments: as `CampaignEnv` takes them.
     """
     if not isinstance(scenario, Scenario):

@@ -1,14 +1,10 @@
-"""The environments' ids: what `gymnasium.make` builds, and the pools of burned-in people that they share.
-
-Importing this module, or having CardArena installed, makes the ids known to Gymnasium.
-"""
+"""What `gymnasium.make` builds, and the pools of burned-in people that environments share."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from cardarena.agents.gymnasium_ids import register
 from cardarena.agents.registry import make_policy, policy_names
 from cardarena.simulator.behaviour.parameters import parameter_names
 from cardarena.simulator.envs.cardholder import CardholderEnv, CardholderVectorEnv
@@ -83,13 +79,10 @@ def _pool_of(arguments: dict[str, Any]) -> Pool:
 
 
 def cardholder(**arguments: Any) -> CardholderEnv:
-    """Return the environment `CardArena/Cardholder-v0`; see `CardholderEnv`."""
+    """Return the environment `CardArena/Cardholder-v0`; `arguments` are those of `make_pool` and `CardholderEnv`."""
     return CardholderEnv(_pool_of(arguments), **arguments)
 
 
 def cardholder_vector(num_envs: int = 1, **arguments: Any) -> CardholderVectorEnv:
-    """Return its native vector version; see `CardholderVectorEnv`."""
+    """Return its native vector version; `arguments` are those of `make_pool` and `CardholderVectorEnv`."""
     return CardholderVectorEnv(_pool_of(arguments), num_envs, **arguments)
-
-
-register()

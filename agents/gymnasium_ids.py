@@ -2,9 +2,12 @@
 
 from typing import Final
 
-#: Name of each id, and what makes the environment and its vector version.
-ENTRY_POINTS: Final = {"CardArena/Cardholder-v0": ("cardholder", "cardholder_vector")}
-_MODULE: Final = "cardarena.agents.environments"
+_PEOPLE: Final = "cardarena.agents.environments"
+#: Name of each id, what makes the environment, and what makes its native vector version, if it has one.
+ENTRY_POINTS: Final = {
+    "CardArena/Cardholder-v0": (f"{_PEOPLE}:cardholder", f"{_PEOPLE}:cardholder_vector"),
+    "CardArena/Campaign-v0": ("cardarena.agents.campaign_environment:make_campaign", None),
+}
 
 
 def register() -> None:
@@ -13,4 +16,4 @@ def register() -> None:
 
     for name, (single, vector) in ENTRY_POINTS.items():
         if name not in registry:
-            register(name, entry_point=f"{_MODULE}:{single}", vector_entry_point=f"{_MODULE}:{vector}")
+            register(name, entry_point=single, vector_entry_point=vector)

@@ -26,6 +26,7 @@ extensions = [
     "mathml",
     "registries",
     "evidence",
+    "environments",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
@@ -55,6 +56,15 @@ def _as_code(app: Any, what: str, name: str, thing: Any, options: Any, lines: li
     lines[:] = [re.sub(r"(?<![`:\w])`([^`<>]+)`(?![`_])", r"``\1``", line) for line in lines]
 
 
+def _without_page(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Leave out the sections of an environment's docstring: they are a page of their own, in Markdown."""
+    begins = [at for at, line in enumerate(lines) if line.startswith("## ")]
+    if begins:
+        ends = lines.index("Attributes:") if "Attributes:" in lines else len(lines)
+        lines[begins[0] : ends] = ["Its own page, under :doc:`/environments`, says the rest.", ""]
+
+
 def setup(app: Any) -> None:
     """Mend docstrings before napoleon reads them."""
+    app.connect("autodoc-process-docstring", _without_page, priority=300)
     app.connect("autodoc-process-docstring", _as_code, priority=400)

@@ -413,12 +413,15 @@ def log_tables() -> list[str]:
     return [*lines, *(text(line) if line.startswith("-") else line for line in schema_page._codes())]
 
 
-@page
-def features() -> list[str]:
-    """The columns of a view, and which consent each hangs on: found by asking the feature function."""
+def feature_rows() -> list[tuple[int, str, str, str, tuple[str, ...]]]:
+    """Return position, name, meaning and unit of every feature, and which consents it is zero without.
+
+    The consents are found by asking the feature function.
+    """
     import numpy as np
 
-    from cardarena.simulator.bank.features import FEATURES, feature_row
+    from cardarena.simulator.bank.feature_table import FEATURE_TABLE
+    from cardarena.simulator.bank.features import feature_row
     from cardarena.simulator.bank.records import ACCOUNT
     from cardarena.simulator.rules import TODAY
 
@@ -435,30 +438,33 @@ def features() -> list[str]:
             account[field] = value
         today = np.ones(1, TODAY).view(np.recarray)
         today["day"] = 5
-        out = np.zeros(len(FEATURES))
+        out = np.zeros(len(FEATURE_TABLE))
         feature_row(account[0], today[0], out)
         return out
 
     whole = row()
     switches = {name: row(**{name: 0}) for name in ("personalisation_on", "sensitive_consent", "tracked")}
 
-    def hangs_on(j: int) -> str:
-        off = [
-            code(name)
+    def hangs_on(j: int, column: str) -> tuple[str, ...]:
+        return tuple(
+            name
             for name, less in switches.items()
-            if whole[j] != 0.0 and less[j] == 0.0 and FEATURES[j] != name
-        ]
-        return ", ".join(off)
+            if whole[j] != 0.0 and less[j] == 0.0 and column != name
+        )
 
-    units = {"_cny": "CNY", "days_": "days", "_days": "days"}
+    return [
+        (j, name, meaning, unit, hangs_on(j, name)) for j, (name, unit, meaning) in enumerate(FEATURE_TABLE)
+    ]
 
-    def unit(name: str) -> str:
-        return next((word for part, word in units.items() if part in name), "")
 
+@page
+def features() -> list[str]:
+    """The columns of a view, and which consent each hangs on."""
+    rows = feature_rows()
     return [
         "# Features of a view",
         "",
-        f"The {len(FEATURES)} columns of a view, in order, one row a cardholder, float32.",
+        f"The {len(rows)} columns of a view, in order, one row a cardholder, float32.",
         "They are computed from the bank's account record",
         "alone. A column that hangs on a consent or a switch is zero where it is off, and `behaviour_missing` or",
         "`visits_missing` says so. `_28d`, `_112d` and `_7d` outside `contacts_7d` are sums that fade by 1/28, 1/112 or 1/7",
@@ -466,8 +472,11 @@ def features() -> list[str]:
         "windows; `days_since_…` and `recency_days` end at 400.",
         "",
         *table(
-            ["", "Column", "Unit", "Zero without"],
-            [[str(j), code(name), unit(name), hangs_on(j)] for j, name in enumerate(FEATURES)],
+            ["", "Column", "Meaning", "Unit", "Zero without"],
+            [
+                [str(j), code(name), text(meaning), unit, ", ".join(map(code, consents))]
+                for j, name, meaning, unit, consents in rows
+            ],
         ),
     ]
 

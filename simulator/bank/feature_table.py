@@ -18,8 +18,8 @@ FEATURE_TABLE: Final = (
     Column("is_open", "flag", "the account is open"),
     Column("age", "years", "age"),
     Column("is_male", "flag", "male"),
-    Column("city_tier", "", "tier of the city, 1 the largest"),
-    Column("income_band", "", "band of the household's income, from the lowest up"),
+    Column("city_tier", "", "tier of the city, 0 (first) to 3 (third and below)"),
+    Column("income_band", "", "band of the household's declared income, 0 (lowest) to 5"),
     Column("tenure_days", "days", "since the account was opened"),
     Column("limit_cny", "CNY", "credit limit"),
     # permissions
@@ -28,7 +28,7 @@ FEATURE_TABLE: Final = (
     Column("personalisation_on", "flag", "has not switched personalisation off"),
     Column("partner_consent", "flag", "consents to the use of partners' data"),
     Column("sensitive_consent", "flag", "consents to the use of sensitive data: spending by context"),
-    Column("tracked", "", "0 tracking in the app is blocked; above 0 it is not"),
+    Column("tracked", "", "tracking in the app: 0 blocked, 1 partly seen, 2 seen"),
     # contact history
     Column("contacts_today", "", "contacts delivered today"),
     Column("contacts_7d", "", "contacts in the last seven days"),

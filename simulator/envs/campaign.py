@@ -132,16 +132,19 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
     `info["costs"]`, what a bank sees in the step, per 1,000 cardholders open on day 0: `over_cap` (contacts that a frequency cap
     blocked), `unsubscribes`, `off_switches`, `complaints` (marketing), `blocked` (by any rule).
 
-    ## Starting state and episode end
+    ## Starting state
     `reset(seed=s)` begins in world s modulo their number, each further `reset()` in the next one; `options={"world": i}` picks
-    one. Never terminated: a base outlives its accounts. Truncated at the horizon. A learner that sees the terminal value
+    one.
+
+    ## Episode end
+    Never terminated: a base outlives its accounts. Truncated at the horizon. A learner that sees the terminal value
     paid must not bootstrap there once more (Stable-Baselines3: `replay_buffer_kwargs={"handle_timeout_termination": False}`).
 
-    ## Arguments
-    `worlds` (`CampaignWorld`), `channels` (names; default all that the scenario stocks and that need no partner data),
-    `decision_every` days, `horizon` days (the scenario's), `reward`, `terminal_value` (`"run_out"`: both arms are
-    played on for `run_out_days` under the run-out policy, and the term `terminal` is what they bring, realised or expected
-    as the form is; `False`: nothing), `daily_discount`, `render_mode` (`"ansi"`).
+    ## Info
+    `dt`, `day`, `reward_terms`, `costs`, `terminal_value` (in the last step), `contacts` delivered and `spent_cny` in the step.
+
+    ## Version history
+    - v0: first version.
 
     Attributes:
         world: the world of this episode, or None before the first reset.
@@ -166,6 +169,18 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         render_mode: str | None = None,
     ) -> None:
         """Lay out the spaces; see the class.
+
+        Args:
+            worlds: at day 0, burned in; episodes play forks of them.
+            channels: names of the channels to use; by default all that the scenario stocks and that need no partner data.
+            decision_every: days of a step.
+            horizon: decision days of an episode; the scenario's by default.
+            reward: form of the reward: `gross`, `attributed` or `paired`.
+            terminal_value: `run_out` plays both arms on under the run-out policy, and the term `terminal` is what they bring,
+                realised or expected as the form is; False pays nothing.
+            run_out_days: days of it; the scenario's by default.
+            daily_discount: weight of a day over that of the day before.
+            render_mode: `ansi` for a line a step, or None.
 
         Raises:
             UnknownNameError: an unknown form of reward, channel or render mode.

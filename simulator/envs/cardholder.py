@@ -1,6 +1,6 @@
 """`CardArena/Cardholder-v0`: one person's journey, and thousands of them at once; two thin shells over `Journeys`."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import gymnasium
 import numpy as np
@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from cardarena.simulator.contracts import Bools, Floats
 from cardarena.simulator.envs.actions import ActionCodec
-from cardarena.simulator.envs.journeys import COLUMNS, Journeys, Outcome
+from cardarena.simulator.envs.journeys import COLUMN_TABLE, COLUMNS, Journeys, Outcome
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import COSTS, TERMINAL, TERMS
 from cardarena.simulator.envs.terminal import terminal_value
@@ -84,7 +84,15 @@ class Shell:
     def __init__(
         self, pool: Pool, n: int, *, terminal_value: bool = True, offer_features: bool = True, **settings: Any
     ) -> None:
-        """Make the slots; `settings` are those of `Journeys`."""
+        """Make the slots; `settings` are those of `Journeys`.
+
+        Args:
+            pool: whom episodes are about.
+            n: slots.
+            terminal_value: whether the value of the run-out joins the reward, as the term `terminal`, where the horizon
+                cuts the journey.
+            offer_features: whether public facts of the offers are observed too.
+        """
         self.journeys = Journeys(pool, n, **settings)
         self.adds_terminal = terminal_value
         self.offers = offer_table(pool, self.journeys.codec) if offer_features else None
@@ -143,12 +151,98 @@ class Shell:
 
 
 class CardholderEnv(gymnasium.Env[Any, np.ndarray]):
-    """One cardholder's journey: a decision every day or every few days, until the account closes or the horizon comes."""
+    """One cardholder's journey: a decision every day or every few days, until the account closes or the horizon comes.
+
+    ## Description
+    A bank decides each midnight, or every `decision_every` days, whether to contact one person: with which offer, by which
+    channel, how personal. The person lives by the functions that advance the whole world: needs come and go, attention and
+    patience wear, permissions are withdrawn, purchases happen with and without contacts, and at last an account may close.
+    The right offer at the right time pays at once; what a contact costs in goodwill is paid later. Greed loses.
+
+    What the person feels is hidden. `env.unwrapped.truth()` returns it for scoring and study, and is no input of a policy.
+
+    ## Action space
+    `MultiDiscrete([2, offers, channels, depths])`, the offers and channels that the scenario stocks:
+
+    | part | meaning | values |
+    |---|---|---|
+    | 0 | contact | 0 nothing, 1 one contact; at 0 the other parts mean nothing |
+    | 1 | offer | position in `codec.offers`, codes of the catalogue |
+    | 2 | channel | position in `codec.channels`, codes of the channels |
+    | 3 | depth of personalisation | 0 generic, 1 segment, 2 individual |
+
+    `info["action_mask"]`, int8, and `action_masks()`, bool, say what passes the gate at the decision, the parts one behind the
+    other. A pair whose parts are open may still be blocked; `FlatAction` has one action a triple and the exact mask. What is
+    blocked is charged a little and counted. `action_prior(p)` returns log-probabilities to begin with: nothing, mostly.
+    A contact goes out at its channel's minute of the day, arrives after the channel's delay, and is checked again then.
+
+    ## Observation space
+    `Dict(cardholder=Box(columns), offers=Box(offers x offer columns))`, float32; without `offer_features` the first `Box` alone.
+    `feature_names` and `offer_feature_names` name the columns. The cardholder's are those of a policy's view in the arena, so
+    that what was learned here runs there, and two more. Money in CNY is unbounded on either side, all else is not negative;
+    `days_since_…` and `recency_days` end at 400. What may not be used is 0 and flagged. Facts of the offers tell apart also
+    offers that a learner never saw: `on_menu`, category and service as flags, and what a policy's brief says.
+
+    ## Rewards
+    CNY: the sum of `info["reward_terms"]`. Days inside a step are discounted by `daily_discount`, and the next step's reward
+    stands `info["dt"]` days later. The keys are the same in every form:
+
+    | term | gross | attributed | paired | meaning |
+    |---|---|---|---|---|
+    | `spending` | yes | | | interchange and revolving margin on transactions |
+    | `purchases` | yes | | | margin of purchases, subsidies taken off |
+    | `contact_cost` | yes | yes | | attempts, talks, blocked requests, fines |
+    | `complaints` | yes | | | what complaints cost |
+    | `defaults` | yes | | | what is lost by default |
+    | `contact_price` | yes | yes | yes | `contact_price` for each contact that went out |
+    | `attributed` | | yes | | purchases within 14 days of a delivered contact, whole |
+    | `expected` | | | yes | conditional expectation of each day's margin |
+    | `twin` | | | yes | less the same of a silent twin with the same luck |
+    | `terminal` | yes | yes | yes | value of the run-out, at the horizon |
+
+    - `gross` is what the books say. Most of it would have come anyway: the signal of one contact drowns in it.
+    - `attributed` is what banks credit a campaign with, and is biased: it pays for purchases that would have come anyway.
+    - `paired` is privileged, and `env.unwrapped.metadata["is_privileged"]` says so: no bank can compute it, and its terms
+      `expected` and `twin` give the hidden state away. Learn from it as a reward if you must; never observe it.
+
+    ## Costs
+    `info["costs"]`, counts of the step, only what a bank sees:
+
+    | cost | meaning |
+    |---|---|
+    | `over_cap` | requests that a frequency cap blocked |
+    | `unsubscribes` | channels refused |
+    | `off_switches` | personalisation switched off |
+    | `complaints` | complaints about marketing |
+    | `blocked` | requests that any rule blocked, or an offer off the menu |
+
+    ## Starting state
+    Day 0 of a person who has lived through the scenario's burn-in under what banks do today, with contacts on their way. Who,
+    under which luck, at which price and menu, is drawn from the seed and the episode's number. `reset(options={"cardholder":
+    i, "luck": key})` chooses.
+
+    ## Episode end
+    *Terminated* when the account closes; in the paired form, when the twin's is closed too. *Truncated* at the horizon.
+    `info["terminal_value"]` is then what the account is worth in the scenario's run-out under the caretaker policy, from the
+    columns of the observation; with `terminal_value` it joins the reward, discounted, and nothing is to be bootstrapped.
+
+    ## Info
+    `reward_terms`, `costs`, `action_mask`, `dt` (days lived in the step), `day` (that comes next), `terminal_value`. Nothing in
+    it predicts the hidden state better than the observation and the books do, but for the paired form's terms.
+
+    ## Version history
+    - v0: first version.
+    """
 
     metadata = METADATA
+    observation_table: ClassVar = COLUMN_TABLE
 
     def __init__(self, pool: Pool, *, render_mode: str | None = None, **settings: Any) -> None:
         """Make an environment over a pool; `settings` are those of `Shell` and `Journeys`.
+
+        Args:
+            pool: whom episodes are about.
+            render_mode: `ansi` for a line a step, or None.
 
         Raises:
             ValueError: an argument out of range.
@@ -278,6 +372,13 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         **settings: Any,
     ) -> None:
         """Make environments over a pool; `settings` are those of `Shell` and `Journeys`.
+
+        Args:
+            pool: whom episodes are about.
+            num_envs: journeys.
+            autoreset_mode: when an episode that is over begins anew, as Gymnasium has it: `NextStep`, `SameStep`, `Disabled`.
+            threads: compiled threads; results do not depend on it.
+            render_mode: None.
 
         Raises:
             ValueError: an argument out of range.

@@ -14,7 +14,7 @@ from tests.fakes.simple_policies import Silent
 from tests.fakes.small_campaigns import CHANNELS, HORIZON, campaign_worlds, play, settings, small_campaign
 from tests.fakes.small_worlds import realised_mfen, small_world
 
-from cardarena.agents.campaign_environment import CAMPAIGN_ID, register_campaign
+from cardarena.agents.gymnasium_ids import register
 from cardarena.simulator.envs.campaign import DAILY_DISCOUNT, REWARD_FORMS, REWARD_TERMS, CampaignEnv
 from cardarena.simulator.envs.campaign_ledger import COSTS, REALISED_TERMS, CampaignLedger
 from cardarena.simulator.envs.campaign_plan import CampaignPlan, CampaignSettings
@@ -58,10 +58,10 @@ def random_actions(env: CampaignEnv, seed: int = 3):
 
 @pytest.mark.parametrize("reward", REWARD_FORMS)
 def test_gymnasium_finds_nothing_to_say(reward):
-    register_campaign()
+    register()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        env = gym.make(CAMPAIGN_ID, reward=reward, render_mode="ansi", **REGISTERED)
+        env = gym.make("CardArena/Campaign-v0", reward=reward, render_mode="ansi", **REGISTERED)
         check_env(env.unwrapped)
         env.close()
 

@@ -28,6 +28,8 @@ N_PEOPLE = 600
 N_FOLDS = 3
 #: Weights of the squared coefficients as a share of the rows.
 ALPHAS = np.array([3e-3, 3e-2, 3e-1, 3.0])
+#: Codes of the log's rows, of any kind.
+MOST_CODES = 12
 #: Share of a target's variance that the books leave and `info` explains, from which on it is a leak.
 LEAST_GAIN = 0.004
 
@@ -44,7 +46,7 @@ class Told(NamedTuple):
 
 @pytest.fixture(scope="module")
 def pool() -> Pool:
-    return make_pool("baseline", n_cardholders=N_PEOPLE, world_seeds=(WORLD_SEED,), overrides=OVERRIDES)
+    return make_pool("baseline", n_cardholders=N_PEOPLE, world_seeds=(WORLD_SEED,), overrides=OVERRIDES, days=11)
 
 
 def flattened(info: dict[str, Any], n: int) -> np.ndarray:
@@ -68,7 +70,7 @@ def booked(rows: list[np.ndarray], place: np.ndarray, n: int) -> np.ndarray:
             continue  # not of people who block tracking; what is seen of it stands in the account
         own = every["kind"] == kind
         columns.append(np.bincount(at[own], every["value_mfen"][own] * 1e-5, n))
-        for code in np.unique(every["code"][own]):
+        for code in range(MOST_CODES):
             columns.append(np.bincount(at[own & (every["code"] == code)], minlength=n).astype(float))
     return np.stack(columns, axis=1)
 
@@ -88,12 +90,13 @@ def hidden(env: CardholderVectorEnv) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
-def lived_today(env: CardholderVectorEnv, day: int) -> dict[str, np.ndarray]:
-    accounts = env.journeys.slots.accounts
+def lived_today(journeys: Journeys, day: int) -> dict[str, np.ndarray]:
+    """Return whether each bought, visited and paid on a day that is over."""
+    accounts = journeys.slots.accounts[: journeys.n]
     return {
-        "tomorrow_buys": (accounts["last_purchase_day"][: env.num_envs] == day).any(axis=1),
-        "tomorrow_visits": accounts["last_visit_day"][: env.num_envs] == day,
-        "tomorrow_pays": accounts["last_transaction_day"][: env.num_envs] == day,
+        "tomorrow_buys": (accounts["last_purchase_day"] == day).any(axis=1),
+        "tomorrow_visits": accounts["last_visit_day"] == day,
+        "tomorrow_pays": accounts["last_transaction_day"] == day,
     }
 
 
@@ -104,23 +107,26 @@ def played(pool: Pool, reward: str) -> Told:
     luck = np.random.Generator(np.random.Philox(1)).integers(2**62, 2**63, n)
     env = CardholderVectorEnv(pool, n, reward=reward, offer_features=False)
     observation, _ = env.reset(seed=SEED, options={"cardholder": members, "luck": luck})
-    ledger = Journeys(pool, n, reward=reward)
+    days = env.journeys.horizon
+    # The same lives, to read the log of; a day longer, so that the last one has a tomorrow.
+    ledger = Journeys(pool, n, horizon=days + 1, reward=reward)
     ledger.reset(cardholder=members, luck=luck)
     place = np.zeros(pool.n, dtype=np.int64)
     place[pool.base.people["cardholder"][members]] = np.arange(n)
     over = np.zeros(n, dtype=np.bool_)
     steps: list[tuple[np.ndarray, ...]] = []
     targets: list[dict[str, np.ndarray]] = []
-    days = env.journeys.horizon
-    books_width: list[np.ndarray] = []
-    for day in range(days):
+    books: list[np.ndarray] = []
+    for day in range(days + 1):
         actions = drawn_actions(env.codec, n, 50 + day)
         rows: list[np.ndarray] = []
         ledger.step(actions, rows)
+        if targets:
+            targets[-1].update(lived_today(ledger, day))
+        if day == days:
+            break
         before = observation
         observation, _, terminated, truncated, info = env.step(actions)
-        if targets:
-            targets[-1].update(lived_today(env, day))
         ahead = np.zeros(n)
         if day < days - 1:
             later = copy.deepcopy(env)
@@ -129,18 +135,13 @@ def played(pool: Pool, reward: str) -> Told:
         over |= terminated | truncated
         parts = [actions[:, part, None] == np.arange(size) for part, size in enumerate(env.codec.sizes)]
         did = np.concatenate([part & (actions[:, :1] == 1) for part in parts[1:]], axis=1)
-        did = np.hstack([did, np.tile(np.arange(days) == day, (n, 1))])
-        books_width.append(booked(rows, place, n))
+        books.append(booked(rows, place, n))
         steps.append((kept, before, observation, did, flattened(info, n), ahead))
         targets.append(hidden(env))
-    # Behind the horizon comes no day; the books know when that is.
-    targets[-1].update(dict.fromkeys(lived_today(env, 0), np.zeros(n)))
-    width = max(block.shape[1] for block in books_width)
-    wide = [np.pad(block, ((0, 0), (0, width - block.shape[1]))) for block in books_width]
     kept = np.concatenate([step[0] for step in steps])
     return Told(
         np.tile(members, days)[kept],
-        np.concatenate([np.hstack([b, *step[1:4]]) for b, step in zip(wide, steps, strict=True)])[kept],
+        np.concatenate([np.hstack([b, *step[1:4]]) for b, step in zip(books, steps, strict=True)])[kept],
         np.concatenate([step[4] for step in steps])[kept],
         {name: np.concatenate([t[name] for t in targets]).astype(float)[kept] for name in targets[0]},
         np.concatenate([step[5] for step in steps])[kept],
