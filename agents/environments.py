@@ -1,10 +1,14 @@
-"""What `gymnasium.make` builds, and the pools of burned-in people that environments share."""
+"""What `gymnasium.make` builds, and the pools of burned-in people that environments share.
+
+Importing this module makes the ids known to Gymnasium, too.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from cardarena.agents.gymnasium_ids import register
 from cardarena.agents.registry import make_policy, policy_names
 from cardarena.simulator.behaviour.parameters import parameter_names
 from cardarena.simulator.envs.cardholder import CardholderEnv, CardholderVectorEnv
@@ -86,3 +90,6 @@ def cardholder(**arguments: Any) -> CardholderEnv:
 def cardholder_vector(num_envs: int = 1, **arguments: Any) -> CardholderVectorEnv:
     """Return its native vector version; `arguments` are those of `make_pool` and `CardholderVectorEnv`."""
     return CardholderVectorEnv(_pool_of(arguments), num_envs, **arguments)
+
+
+register()

@@ -16,8 +16,9 @@ from typing import Any, Final, get_type_hints
 from registries import code, feature_rows, number, table, text, write_made
 from sphinx.application import Sphinx
 
-#: What an entry point puts in itself.
+#: What an entry point puts in itself, and what is decided on the way to where it is handed on.
 _SUPPLIED: Final = frozenset({"self", "pool", "worlds", "n", "days"})
+_DECIDED: Final = frozenset({"threads"})
 _FOLLOWED: Final = re.compile(r"`\w+` are those of ([^.]+)\.")
 
 
@@ -46,27 +47,37 @@ def page(name: str) -> list[str]:
     single, vector = (found(entry) if entry else None for entry in ENTRY_POINTS[name])
     made = get_type_hints(single)["return"]
     head, sections = sections_of(made)
-    if columns := getattr(made, "observation_table", None):
-        sections["Observation space"] += ["", *observation(columns)]
+    for attribute in ("observation_table", "offer_observation_table"):
+        if columns := getattr(made, attribute, None):
+            sections["Observation space"] += ["", *observation(columns)]
     version = sections.pop("Version history", [])
     sections["Arguments"] = argument_table(arguments(single))
     if vector is not None:
         known = {row[0] for row in arguments(single)}
         sections["Vector version"] = [
-            f'`gymnasium.make_vec("{name}", num_envs, vectorization_mode="vector_entry_point")` steps all of them in one compiled',
-            "kernel. It takes the same arguments, and",
+            f'`gymnasium.make_vec("{name}", num_envs)` steps all of them in one compiled kernel.',
+            "It takes the same arguments, and",
             "",
             *argument_table(row for row in arguments(vector) if row[0] not in known),
         ]
     sections["Version history"] = version
-    lines = [f"# {name.split('/')[-1]}", "", *head, "", "```python", *_USAGE.format(name).splitlines(), "```", ""]
+    lines = [
+        f"# {name.split('/')[-1]}",
+        "",
+        *head,
+        "",
+        "```python",
+        *_USAGE.format(name).splitlines(),
+        "```",
+        "",
+    ]
     for title, body in sections.items():
         lines += [f"## {title}", "", *body, ""]
     return lines
 
 
 _USAGE: Final = """import gymnasium
-import cardarena.agents.gymnasium_ids
+import cardarena.envs
 
 env = gymnasium.make("{}")"""
 
@@ -116,7 +127,10 @@ def arguments(taker: Any) -> list[tuple[str, str, str]]:
     for names in _FOLLOWED.findall(" ".join(" ".join(dict.fromkeys(docs)).split())):
         for name in re.findall(r"`(\w+)`", names):
             for known, default, meaning in arguments(getattr(sys.modules[maker.__module__], name)):
-                rows.setdefault(known, (default, meaning))
+                if known in rows:
+                    rows[known] = rows[known][0], rows[known][1] or meaning
+                elif known not in _DECIDED:
+                    rows[known] = default, meaning
     return [(name, *rest) for name, rest in rows.items()]
 
 
@@ -140,4 +154,5 @@ def _described(doc: str) -> dict[str, str]:
     section = re.search(r"^Args:\n((?:    .*\n?|\n)+)", doc, re.MULTILINE)
     parts = re.split(r"^    \*{0,2}(\w+): ", section[1] if section else "", flags=re.MULTILINE)
     # Docstrings write code in backticks, which a table takes as they are.
-    return {name: " ".join(said.split()).replace("|", "\\|") for name, said in zip(parts[1::2], parts[2::2], strict=True)}
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return {name: " ".join(said.split()).rstrip(".").replace("|", "\\|") for name, said in pairs}

@@ -447,9 +447,7 @@ def feature_rows() -> list[tuple[int, str, str, str, tuple[str, ...]]]:
 
     def hangs_on(j: int, column: str) -> tuple[str, ...]:
         return tuple(
-            name
-            for name, less in switches.items()
-            if whole[j] != 0.0 and less[j] == 0.0 and column != name
+            name for name, less in switches.items() if whole[j] != 0.0 and less[j] == 0.0 and column != name
         )
 
     return [

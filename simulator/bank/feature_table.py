@@ -64,7 +64,10 @@ FEATURE_TABLE: Final = (
         Column(f"category_purchases_112d_{name}", "", f"purchases of {name}, fading by 1/112 a day")
         for name in CATEGORIES
     ),
-    *(Column(f"days_since_purchase_{name}", "days", f"since the last purchase of {name}") for name in CATEGORIES),
+    *(
+        Column(f"days_since_purchase_{name}", "days", f"since the last purchase of {name}")
+        for name in CATEGORIES
+    ),
     *(
         Column(f"precursor_7d_{name}", "", f"signs of a need of {name}, true or false, fading by 1/7 a day")
         for name in CATEGORIES

@@ -10,6 +10,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from cardarena.simulator.bank.feature_table import Column
 from cardarena.simulator.contracts import Bools, Floats
 from cardarena.simulator.envs.actions import ActionCodec
 from cardarena.simulator.envs.journeys import COLUMN_TABLE, COLUMNS, Journeys, Outcome
@@ -21,26 +22,27 @@ from cardarena.simulator.names import CATEGORIES, CHANNELS, DEPTHS, N_CATEGORIES
 #: No amount, count or number of days comes near it.
 _MOST: Final = 1e9
 #: Public facts of an offer, as a policy's brief shows them, and whether it is on the menu.
-OFFER_COLUMNS: Final = (
-    "on_menu",
-    *(f"category_{name}" for name in CATEGORIES),
-    *(f"service_{name}" for name in SERVICES),
-    "is_public",
-    "is_credit",
-    "needs_explanation",
-    "needs_partner_consent",
-    "needs_sensitive_consent",
-    "incentive_cny",
-    "merchant_share",
-    "margin_cny",
-    "margin_share",
-    "credit_loss_share",
-    "amount_cny",
-    "appeal",
-    "relevance_off",
-    "wallet_benefit",
-    "satisfaction_gain",
+OFFER_TABLE: Final = (
+    Column("on_menu", "flag", "may be chosen in this episode"),
+    *(Column(f"category_{name}", "flag", f"is about {name}") for name in CATEGORIES),
+    *(Column(f"service_{name}", "flag", f"belongs to the service {name}") for name in SERVICES),
+    Column("is_public", "flag", "every buyer in the category gets it, not only who was contacted"),
+    Column("is_credit", "flag", "is credit"),
+    Column("needs_explanation", "flag", "needs a decision that can be explained"),
+    Column("needs_partner_consent", "flag", "needs the consent to partners' data"),
+    Column("needs_sensitive_consent", "flag", "needs the consent to sensitive data"),
+    Column("incentive_cny", "CNY", "subsidy that every taker is given"),
+    Column("merchant_share", "", "share of the subsidy that the merchant pays"),
+    Column("margin_cny", "CNY", "fixed margin of a purchase, before the subsidy"),
+    Column("margin_share", "", "margin as a share of the amount"),
+    Column("credit_loss_share", "", "expected credit loss as a share of the amount"),
+    Column("amount_cny", "CNY", "median amount of a purchase"),
+    Column("appeal", "logits", "attractiveness of the content; 0 is an average offer"),
+    Column("relevance_off", "", "how relevant it is to somebody without the need, 0 to 1"),
+    Column("wallet_benefit", "logits", "utility added to our card while the benefit is live"),
+    Column("satisfaction_gain", "", "satisfaction gained, where it is noticed or taken"),
 )
+OFFER_COLUMNS: Final = tuple(column.name for column in OFFER_TABLE)
 METADATA: Final[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}
 
 
@@ -92,6 +94,7 @@ class Shell:
             terminal_value: whether the value of the run-out joins the reward, as the term `terminal`, where the horizon
                 cuts the journey.
             offer_features: whether public facts of the offers are observed too.
+            **settings: see above.
         """
         self.journeys = Journeys(pool, n, **settings)
         self.adds_terminal = terminal_value
@@ -176,6 +179,9 @@ class CardholderEnv(gymnasium.Env[Any, np.ndarray]):
     blocked is charged a little and counted. `action_prior(p)` returns log-probabilities to begin with: nothing, mostly.
     A contact goes out at its channel's minute of the day, arrives after the channel's delay, and is checked again then.
 
+    `difficulty` says what there is to choose from: `easy` an offer a category, three channels and depth 0, `standard`
+    everything, `hard` everything, but each episode a random half of the offers is off the menu.
+
     ## Observation space
     `Dict(cardholder=Box(columns), offers=Box(offers x offer columns))`, float32; without `offer_features` the first `Box` alone.
     `feature_names` and `offer_feature_names` name the columns. The cardholder's are those of a policy's view in the arena, so
@@ -236,6 +242,7 @@ class CardholderEnv(gymnasium.Env[Any, np.ndarray]):
 
     metadata = METADATA
     observation_table: ClassVar = COLUMN_TABLE
+    offer_observation_table: ClassVar = OFFER_TABLE
 
     def __init__(self, pool: Pool, *, render_mode: str | None = None, **settings: Any) -> None:
         """Make an environment over a pool; `settings` are those of `Shell` and `Journeys`.
@@ -243,6 +250,7 @@ class CardholderEnv(gymnasium.Env[Any, np.ndarray]):
         Args:
             pool: whom episodes are about.
             render_mode: `ansi` for a line a step, or None.
+            **settings: see above.
 
         Raises:
             ValueError: an argument out of range.
@@ -379,6 +387,7 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
             autoreset_mode: when an episode that is over begins anew, as Gymnasium has it: `NextStep`, `SameStep`, `Disabled`.
             threads: compiled threads; results do not depend on it.
             render_mode: None.
+            **settings: see above.
 
         Raises:
             ValueError: an argument out of range.

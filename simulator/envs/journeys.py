@@ -45,7 +45,9 @@ from cardarena.simulator.schedulers.cohort import MOST_THREADS, live_through
 #: Columns of an observation: the feature function's, and what only an environment says.
 COLUMN_TABLE: Final = (
     *FEATURE_TABLE,
-    Column("contact_price", "CNY", "what each contact that goes out is charged; the same throughout an episode"),
+    Column(
+        "contact_price", "CNY", "what each contact that goes out is charged; the same throughout an episode"
+    ),
     Column("days_left", "", "share of the horizon that is left"),
 )
 COLUMNS: Final = tuple(column.name for column in COLUMN_TABLE)
@@ -487,8 +489,8 @@ class Journeys:
             n: slots.
             horizon: decision days of an episode; the scenario's by default.
             decision_every: days of a step.
-            reward: form of the reward, of `rewards.FORMS`.
-            difficulty: of `actions.DIFFICULTIES`.
+            reward: form of the reward: `gross`, `attributed` or `paired`.
+            difficulty: `easy`, `standard` or `hard`; see `ActionCodec.of`.
             contact_price: CNY a contact that goes out; two numbers are the range from which each episode draws.
             send_minute: minute of the day at which contacts go out; by default each channel's own, as policies have it.
             daily_discount: weight of a day over that of the day before.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cardarena.agents.gymnasium_ids import ENTRY_POINTS
 from cardarena.agents.registry import make_policy
 from cardarena.simulator.bank.records import ACCOUNT
 from cardarena.simulator.behaviour.parameters import parameter_names
@@ -16,6 +17,8 @@ from cardarena.simulator.scenario import load_scenario
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if path.is_file()]
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: Blocks that need the rl extra; they follow the others of their page.
+WITH_RL = re.compile(r"^```\{code-block\} python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 WITH_CODE = [path for path in DOCUMENTS if PYTHON.search(path.read_text(encoding="utf-8"))]
 
@@ -29,6 +32,20 @@ def test_code_blocks_run(document: Path, tmp_path: Path, monkeypatch: pytest.Mon
     for name, shown in list(names.items()):
         if name.startswith("test_") and callable(shown):
             shown()
+
+
+@pytest.mark.rl
+@pytest.mark.parametrize(
+    "document",
+    [path for path in DOCUMENTS if WITH_RL.search(path.read_text(encoding="utf-8"))],
+    ids=lambda path: path.name,
+)
+def test_code_blocks_of_learners_run(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("stable_baselines3")
+    monkeypatch.chdir(tmp_path)
+    page, names = document.read_text(encoding="utf-8"), {}
+    for block in (*PYTHON.findall(page)[:1], *WITH_RL.findall(page)):
+        exec(compile(block, document.name, "exec"), names)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -71,7 +88,8 @@ def test_the_shown_policy_is_a_whole_file(tmp_path: Path) -> None:
 def test_pages_that_are_named_exist(document: Path) -> None:
     generated = {f"reference/{name}" for name in re.findall(r"^@page\ndef (\w+)", _generator(), re.MULTILINE)}
     generated = {name.replace("_", "-") for name in generated}
-    named = re.findall(r"\{doc\}`([^`]+)`", document.read_text(encoding="utf-8"))
+    generated |= {f"reference/environment-{name.split('/')[-1].lower()}" for name in ENTRY_POINTS}
+    named = re.findall(r"\{doc\}`(?:[^`<]+<)?([^`>]+)>?`", document.read_text(encoding="utf-8"))
     missing = [
         name for name in named if name not in generated and not (document.parent / f"{name}.md").is_file()
     ]

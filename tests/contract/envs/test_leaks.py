@@ -46,7 +46,9 @@ class Told(NamedTuple):
 
 @pytest.fixture(scope="module")
 def pool() -> Pool:
-    return make_pool("baseline", n_cardholders=N_PEOPLE, world_seeds=(WORLD_SEED,), overrides=OVERRIDES, days=11)
+    return make_pool(
+        "baseline", n_cardholders=N_PEOPLE, world_seeds=(WORLD_SEED,), overrides=OVERRIDES, days=11
+    )
 
 
 def flattened(info: dict[str, Any], n: int) -> np.ndarray:
