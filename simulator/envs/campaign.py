@@ -203,7 +203,7 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         if not 0.0 < daily_discount <= 1.0:
             raise CardArenaError(f"daily_discount: expected above 0 and at most 1, found {daily_discount}")
         self.reward_form, self.daily_discount, self.render_mode = reward, daily_discount, render_mode
-        self.metadata = {**self.metadata, "privileged": reward == "paired"}
+        self.metadata = {**self.metadata, "is_privileged": reward == "paired"}
         self.codec = CampaignCodec(_stocked(worlds[0].world) if channels is None else channels)
         self.view = CampaignView(self.codec.channels)
         self.action_space = spaces.Box(-1.0, 1.0, (self.codec.size,), np.float32)

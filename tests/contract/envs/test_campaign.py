@@ -249,7 +249,7 @@ def test_info_says_the_same_things_in_every_form(worlds):
         assert (used >= {"expected", "twin"}) == (form == "paired")
         assert ("spending" in used) == (form == "gross")
         assert ("attributed" in used) == (form == "attributed")
-        assert env.metadata["privileged"] == (form == "paired")
+        assert env.metadata["is_privileged"] == (form == "paired")
         assert [step[4]["terminal_value"] for step in steps[:-1]] == [0.0] * (len(steps) - 1)
         assert steps[-1][4]["terminal_value"] == steps[-1][4]["reward_terms"]["terminal"] != 0.0
         assert [step[3] for step in steps] == [False] * (len(steps) - 1) + [True]
