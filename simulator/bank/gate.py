@@ -3,6 +3,8 @@
 It is asked three times: by a view's mask, at the decision, and again at delivery.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -28,6 +30,10 @@ _EXPLANATION = int(Rule.EXPLANATION)
 _UNREACHABLE = int(Rule.UNREACHABLE)
 _CLOSED = int(Rule.CLOSED)
 _SENSITIVE = int(Rule.SENSITIVE_CONSENT)
+#: What an offer or a channel may need of its holder, as bits.
+_NEEDS_PARTNER, _NEEDS_SENSITIVE, _NEEDS_PUNCTUAL, _NEEDS_SHALLOW = 1, 2, 4, 8
+#: A context bit, beside those of the spending contexts, that everybody's account has.
+_ANYWHERE = 256
 
 
 @compiled()
@@ -105,22 +111,30 @@ def gate(account, offer, channel, compliance, depth, day, minute):
 @compiled()
 def _reach_rule(account, channel, compliance, day):
     """Return the rule against any marketing on this channel: closed, out of reach, refused, no consent."""
-    c = channel.channel
-    on = compliance.is_on
     if account.is_open == 0:
         return _CLOSED
-    refused = account.refused_day[c]
-    if account.permitted[c] == 0:
-        if refused == NEVER:
-            return _UNREACHABLE
-        # A refused channel stays refused; after a refused call the law asks for so many days without calls.
-        if channel.is_voice == 0:
-            if on[_PERMISSION]:
-                return _PERMISSION
-        elif on[_DO_NOT_CONTACT] and day - refused < compliance.dnc_days:
-            return _DO_NOT_CONTACT
-    if on[_CONSENT] and account.marketing_consent == 0:
+    rule = _permission_rule(account, channel.channel, channel.is_voice, compliance, day)
+    if rule != _NONE:
+        return rule
+    if compliance.is_on[_CONSENT] and account.marketing_consent == 0:
         return _CONSENT
+    return _NONE
+
+
+@compiled()
+def _permission_rule(account, c, is_voice, compliance, day):
+    """Return the rule against channel `c` where the holder is out of its reach or refused it."""
+    if account.permitted[c] != 0:
+        return _NONE
+    on = compliance.is_on
+    refused = account.refused_day[c]
+    if refused == NEVER:
+        return _UNREACHABLE
+    # A refused channel stays refused; after a refused call the law asks for so many days without calls.
+    if is_voice == 0:
+        return _PERMISSION if on[_PERMISSION] else _NONE
+    if on[_DO_NOT_CONTACT] and day - refused < compliance.dnc_days:
+        return _DO_NOT_CONTACT
     return _NONE
 
 
@@ -183,6 +197,21 @@ def _contacts(account, c):
 @compiled()
 def _over_cap(compliance, c, today, week, month, own):
     """Return the first frequency cap in force that one more contact on channel `c` would break, 0 if none."""
+    rule = _over_common_cap(compliance, today, week, month)
+    if rule == _NONE and _is_over_own_cap(compliance, c, own):
+        return _CAP_CHANNEL
+    return rule
+
+
+@compiled()
+def _is_over_own_cap(compliance, c, own):
+    """Say whether one more contact in the week would break the cap of channel `c`."""
+    return compliance.is_on[_CAP_CHANNEL] != 0 and 0 <= compliance.cap_channel_week[c] <= own
+
+
+@compiled()
+def _over_common_cap(compliance, today, week, month):
+    """Return the first frequency cap over all channels in force that one more contact would break, 0 if none."""
     on = compliance.is_on
     if on[_CAP_DAY] and 0 <= compliance.cap_day <= today:
         return _CAP_DAY
@@ -190,8 +219,6 @@ def _over_cap(compliance, c, today, week, month, own):
         return _CAP_WEEK
     if on[_CAP_MONTH] and 0 <= compliance.cap_month <= month:
         return _CAP_MONTH
-    if on[_CAP_CHANNEL] and 0 <= compliance.cap_channel_week[c] <= own:
-        return _CAP_CHANNEL
     return _NONE
 
 
@@ -335,65 +362,149 @@ def open_channels(accounts, holders, out):
         out[row] = mask
 
 
-@compiled(forceinline=True)
-def open_parts(account, rules, offers, channels, minutes, n_depths, on_menu, week, day, out):
-    """Fill the mask of a factored action: which parts occur in some contact that `gate` lets pass.
+class Parts(NamedTuple):
+    """What `open_parts` reads of the offers and channels to choose from, side by side: the records would fill the cache."""
+
+    offers: (
+        np.ndarray
+    )  # (6, offers) int32: least and most age, least income band, least tenure, contexts, what it needs
+    max_utilisation: np.ndarray  # (offers,)
+    channels: (
+        np.ndarray
+    )  # (4, channels) int64: code, what it needs, whether it sends in quiet hours, whether by voice
+
+
+def make_parts(rules: Rules, offers: np.ndarray, channels: np.ndarray, minutes: np.ndarray) -> Parts:
+    """Return what `open_parts` asks for.
 
     Args:
-        account: the holder's account record.
         rules: the scenario's rules.
         offers: codes of the offers to choose from, shape (offers,).
         channels: codes of the channels to choose from, shape (channels,).
         minutes: minute of the day at which each channel of the scenario sends.
+    """
+    compliance = rules.compliance[0]
+    o, c = rules.offers[offers], rules.channels[channels]
+    contexts = o["contexts"].astype(np.int32)
+    needs = (
+        _NEEDS_PARTNER * (o["needs_partner_consent"] == 1)
+        + _NEEDS_SENSITIVE * (o["needs_sensitive_consent"] == 1)
+        + _NEEDS_PUNCTUAL * (o["excludes_overdue"] == 1)
+        + _NEEDS_SHALLOW * np.array([bool(is_never_deepest(offer, compliance)) for offer in o])
+    )
+    quiet = [
+        bool(compliance["is_on"][_QUIET])
+        and bool(in_quiet_hours(minutes[k], record["quiet_from_minute"], record["quiet_to_minute"]))
+        for k, record in zip(channels, c, strict=True)
+    ]
+    return Parts(
+        offers=np.array(
+            [
+                o["min_age"],
+                o["max_age"],
+                o["min_income_band"],
+                o["min_tenure_days"],
+                np.where(contexts == EVERYBODY, contexts | _ANYWHERE, contexts),
+                needs,
+            ],
+            dtype=np.int32,
+        ),
+        max_utilisation=o["max_utilisation"].copy(),
+        channels=np.array(
+            [channels, _NEEDS_PARTNER * (c["needs_partner_consent"] == 1), quiet, c["is_voice"]],
+            dtype=np.int64,
+        ),
+    )
+
+
+@compiled(forceinline=True)
+def open_parts(account, compliance, parts, n_depths, on_menu, week, day, out):
+    """Fill the mask of a factored action: which parts occur in some contact that `gate` lets pass.
+
+    Args:
+        account: the holder's account record.
+        compliance: COMPLIANCE record.
+        parts: what there is to choose from, as `make_parts` wrote it.
         n_depths: depths to choose from, the generic one first.
         on_menu: whether each offer to choose from may be chosen, shape (offers,).
         week: contacts of the last seven days, in all and by channel, shape (1 + channels of the scenario,).
         day: day of the world.
         out: int8, shape (2 + offers + channels + depths,): nothing or a contact, then the parts of a contact.
     """
-    rule = rules.compliance[0]
-    first_channel = 2 + offers.size
-    first_depth = first_channel + channels.size
+    on = compliance.is_on
+    n_offers, n_channels = parts.offers.shape[1], parts.channels.shape[1]
+    first_channel = 2 + n_offers
+    first_depth = first_channel + n_channels
     out[:] = 0
     out[0] = 1
-    if account.is_open == 0:
+    if account.is_open == 0 or (on[_CONSENT] and account.marketing_consent == 0):
         return
-    month = _month_of(account)
+    if _over_common_cap(compliance, account.contacts_today, week[0], _month_of(account)) != _NONE:
+        return
+    lacks = np.int64(0)
+    if on[_PARTNER] and account.partner_consent == 0:
+        lacks |= _NEEDS_PARTNER
+    if on[_SENSITIVE] and account.sensitive_consent == 0:
+        lacks |= _NEEDS_SENSITIVE
     is_reached = False
-    for j in range(channels.size):
-        c = rules.channels[channels[j]]
-        quiet = in_quiet_hours(minutes[c.channel], c.quiet_from_minute, c.quiet_to_minute)
+    for j in range(n_channels):
+        c = parts.channels[0, j]
         is_open = (
-            _reach_rule(account, c, rule, day) == _NONE
-            and not (quiet and rule.is_on[_QUIET])
-            and _over_cap(rule, c.channel, account.contacts_today, week[0], month, week[1 + c.channel])
-            == _NONE
-            and _consent_rule(account, rule, c.needs_partner_consent == 1, False, 0) == _NONE
+            parts.channels[1, j] & lacks == 0
+            and parts.channels[2, j] == 0
+            and not _is_over_own_cap(compliance, c, week[1 + c])
+            and _permission_rule(account, c, parts.channels[3, j], compliance, day) == _NONE
         )
         out[first_channel + j] = is_open
         is_reached |= is_open
     if not is_reached:
         return
-    some, plain = False, False
-    for i in range(offers.size):
-        o = rules.offers[offers[i]]
-        if (
-            on_menu[i]
-            and _consent_rule(account, rule, o.needs_partner_consent == 1, o.needs_sensitive_consent == 1, 0)
-            == _NONE
-            and _offer_rule(account, o, rule, 0, day) == _NONE
-        ):
-            out[2 + i] = 1
-            some = True
-            plain |= not is_never_deepest(o, rule)
+    some, is_plain = _open_offers(account, parts, on_menu, lacks, on[_SUITABILITY] != 0, day, out)
     if not some:
         out[first_channel:first_depth] = 0
         return
     out[1] = 1
     for depth in range(n_depths):
-        out[first_depth + depth] = _consent_rule(account, rule, False, False, depth) == _NONE and (
-            depth < 2 or plain
+        out[first_depth + depth] = _consent_rule(account, compliance, False, False, depth) == _NONE and (
+            depth < 2 or is_plain
         )
+
+
+@compiled(forceinline=True)
+def _open_offers(account, parts, on_menu, lacks, must_suit, day, out):
+    """Fill the offers' part of a mask: consents, and what `is_suitable` asks.
+
+    Returns:
+        Whether any offer is open, and whether one that may be as deep as the individual is.
+    """
+    if account.overdue == 1 and must_suit:
+        lacks |= _NEEDS_PUNCTUAL
+    uses = np.int64(_ANYWHERE)
+    for k in range(account.context_spend_28d_fen.size):
+        uses |= np.int64(account.context_spend_28d_fen[k] > 0.0) << k
+    # A person's own, once for all offers, and as wide as what it meets: the compiler takes many offers at a time.
+    age, band = np.int32(account.age), np.int32(account.income_band)
+    tenure = np.int32(account.tenure_days + day)
+    lacking, used_in = np.int32(lacks), np.int32(uses)
+    used = account.instalment_balance_fen + account.spend_28d_fen
+    limit = np.float64(account.limit_fen)
+    suits_anyhow = not must_suit
+    some, plain = np.int32(0), np.int32(0)
+    for i in range(parts.max_utilisation.size):
+        needs = parts.offers[5, i]
+        suits = (
+            (age >= parts.offers[0, i])
+            & (age <= parts.offers[1, i])
+            & (band >= parts.offers[2, i])
+            & (tenure >= parts.offers[3, i])
+            & (parts.offers[4, i] & used_in != 0)
+            & (used <= parts.max_utilisation[i] * limit)
+        )
+        is_open = (on_menu[i] != 0) & (needs & lacking == 0) & (suits | suits_anyhow)
+        out[2 + i] = is_open
+        some |= np.int32(is_open)
+        plain |= np.int32(is_open & (needs & _NEEDS_SHALLOW == 0))
+    return some != 0, plain != 0
 
 
 @compiled()

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from cardarena.simulator.bank.feature_table import Column
-from cardarena.simulator.contracts import Bools, Floats
+from cardarena.simulator.contracts import Bools, Floats, Ints
 from cardarena.simulator.envs.actions import ActionCodec
 from cardarena.simulator.envs.journeys import COLUMN_TABLE, COLUMNS, Journeys, Outcome
 from cardarena.simulator.envs.pool import Pool
@@ -439,7 +439,11 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         self._seed(seed, which)
         out = self.journeys.reset(which, **_wanted(options))
         self._masks = out.mask
-        infos = self._infos(out, np.zeros(self.num_envs), self._everybody if which is None else which)
+        value = np.zeros(self.num_envs)
+        if which is None:
+            infos = self._infos(out, value, self._everybody)
+        else:
+            infos = self._infos(_of(out, np.flatnonzero(which)), value, which)
         return self.shell.shown(out, True), infos
 
     def step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -460,7 +464,7 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         final: dict[str, Any] = {}
         terminated, truncated = out.terminated, out.truncated
         if self.autoreset_mode == AutoresetMode.SAME_STEP and over.any():
-            out, final = self._renewed(out, value, over)
+            final = self._renew(out, value, over)
             value = np.where(over, 0.0, value)
             is_renewed = True
         self._masks = out.mask
@@ -501,8 +505,8 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         assert isinstance(seed, int)
         return seed
 
-    def _renewed(self, out: Outcome, value: Floats, over: Bools) -> tuple[Outcome, dict[str, Any]]:
-        """Begin the next episode where one is over; return the new outcome and what the old one's infos were."""
+    def _renew(self, out: Outcome, value: Floats, over: Bools) -> dict[str, Any]:
+        """Begin the next episode where one is over, in the outcome too; return what the old one's infos were."""
         rows = np.flatnonzero(over)
         final_obs = np.full(self.num_envs, None, dtype=object)
         shown = self.shell.shown(out, False)
@@ -514,30 +518,24 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         final = {
             "final_obs": final_obs,
             "_final_obs": over,
-            "final_info": self._infos(_masked(out, over), np.where(over, value, 0.0), over),
+            "final_info": self._infos(_of(out, rows), _only(value, rows), over),
             "_final_info": over,
         }
-        fresh = Outcome(
-            observation=out.observation,
-            mask=out.mask.copy(),
-            terms=np.where(over, 0.0, out.terms),
-            costs=np.where(over, 0, out.costs),
-            days=np.where(over, 0, out.days),
-            terminated=out.terminated,
-            truncated=out.truncated,
-            day=out.day.copy(),
-        )
-        self.journeys.reset(over, into=fresh)
-        return fresh, final
+        # Nobody else has seen the outcome: the new episodes are written over it.
+        out.terms[:, rows] = 0.0
+        out.costs[:, rows] = 0
+        out.days[rows] = 0
+        self.journeys.reset(over, into=out)
+        return final
 
     def _infos(self, out: Outcome, value: Floats, which: Bools) -> dict[str, Any]:
         """Return the infos of these slots as arrays, each with its mask."""
         told = {
             "reward_terms": _paired({name: out.terms[j] for j, name in enumerate(TERMS)}, which),
             "costs": _paired({name: out.costs[j] for j, name in enumerate(COSTS)}, which),
-            "action_mask": out.mask if which.all() else np.where(which[:, None], out.mask, 0).astype(np.int8),
+            "action_mask": out.mask,
             "dt": out.days,
-            "day": out.day if which.all() else np.where(which, out.day, 0),
+            "day": out.day,
             "terminal_value": value,
         }
         return _paired(told, which)
@@ -549,17 +547,21 @@ def _paired(values: dict[str, Any], which: Bools) -> dict[str, Any]:
     }
 
 
-def _masked(out: Outcome, which: Bools) -> Outcome:
-    """Return an outcome that is zero but in some slots."""
-    return Outcome(
-        observation=out.observation,
-        mask=np.where(which[:, None], out.mask, 0).astype(np.int8),
-        terms=np.where(which, out.terms, 0.0),
-        costs=np.where(which, out.costs, 0),
-        days=np.where(which, out.days, 0),
-        terminated=out.terminated,
-        truncated=out.truncated,
-        day=np.where(which, out.day, 0),
+def _only(values: np.ndarray, rows: Ints) -> np.ndarray:
+    """Return a copy of an array that is zero but in some slots, the last axis."""
+    only = np.zeros_like(values)
+    only[..., rows] = values[..., rows]
+    return only
+
+
+def _of(out: Outcome, rows: Ints) -> Outcome:
+    """Return what an outcome says of some slots, zero in the others; for infos, so with their parts only."""
+    return out._replace(
+        mask=_only(out.mask.T, rows).T,
+        terms=_only(out.terms, rows),
+        costs=_only(out.costs, rows),
+        days=_only(out.days, rows),
+        day=_only(out.day, rows),
     )
 
 

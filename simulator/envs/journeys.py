@@ -10,8 +10,8 @@ import numpy as np
 
 from cardarena.simulator.bank.feature_table import FEATURE_TABLE, Column
 from cardarena.simulator.bank.features import FEATURE_INDEX, N_FEATURES, feature_row
-from cardarena.simulator.bank.gate import gate, is_stopped, open_parts
-from cardarena.simulator.bank.records import ACCOUNT
+from cardarena.simulator.bank.gate import Parts, gate, is_stopped, make_parts, open_parts
+from cardarena.simulator.bank.records import ACCOUNT, NEVER
 from cardarena.simulator.bank.sending import send_minutes
 from cardarena.simulator.behaviour.events import AGENDA_SIZE, ROWS_PER_CONTACT, ROWS_PER_ITEM
 from cardarena.simulator.behaviour.life import begin_day, close_day, plan_day
@@ -19,7 +19,7 @@ from cardarena.simulator.behaviour.person import PERSON
 from cardarena.simulator.behaviour.randomness import EPISODE, SCENARIO, philox4x32, unit
 from cardarena.simulator.behaviour.response import expire
 from cardarena.simulator.border import arrival, block
-from cardarena.simulator.cache_lines import zeros
+from cardarena.simulator.cache_lines import LINE, zeros
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.contracts import Bools, Ints
 from cardarena.simulator.envs.actions import ActionCodec
@@ -119,6 +119,7 @@ class Choice(NamedTuple):
     offers: np.ndarray  # codes
     channels: np.ndarray  # codes
     minutes: np.ndarray  # at which each channel of the scenario sends
+    parts: Parts  # what the mask reads of them
 
 
 class Outcome(NamedTuple):
@@ -202,10 +203,8 @@ def observe(slots, at, i, base, rules, choice, setting, observation, mask):
     observation[_DAYS_LEFT] = (setting.horizon - journey.day) / setting.horizon
     open_parts(
         slots.accounts[at],
-        rules,
-        choice.offers,
-        choice.channels,
-        choice.minutes,
+        rules.compliance[0],
+        choice.parts,
         setting.n_depths,
         slots.menu[i],
         observation[_WEEK : _WEEK + 1 + N_CHANNELS],
@@ -392,8 +391,10 @@ def _step_one(slots, i, base, rules, choice, setting, actions, out, rows, n, is_
     return n
 
 
-_HOT: Final = 512
+#: The bytes of a person that most days read; what lies behind is read of who has a need, or was ever contacted.
+_HOT: Final = 448
 _AHEAD: Final = 3
+_PERSON_BYTES: Final = PERSON.itemsize
 _ACCOUNT_BYTES: Final = ACCOUNT.itemsize
 
 
@@ -403,10 +404,20 @@ def _step(first, last, slots, base, rules, choice, settings, actions, out, rows,
     setting = settings[0]
     n = 0
     for i in range(first, last):
-        for byte in range(0, _HOT, 64):
+        for byte in range(0, _HOT, LINE):
             prefetch(slots.people, i + _AHEAD, byte)
-        for byte in range(0, _ACCOUNT_BYTES, 64):
+        for byte in range(0, _ACCOUNT_BYTES, LINE):
             prefetch(slots.accounts, i + _AHEAD, byte)
+        prefetch(slots.agenda, i + _AHEAD, 0)
+        prefetch(slots.inbox, (i + _AHEAD) * setting.width, 0)
+        after = min(i + 1, last - 1)
+        if (
+            slots.people[after].stirred != 0
+            or slots.accounts[after].last_contact_day > NEVER
+            or actions[after, 0] == 1
+        ):
+            for byte in range(_HOT, _PERSON_BYTES, LINE):
+                prefetch(slots.people, after, byte)
         if slots.journey[i].is_over == 1:
             _draw_episode(slots.journey[i], base.members, setting, slots.menu[i])
             _begin(slots, i, base, setting)
@@ -515,7 +526,8 @@ class Journeys:
         self.codec = ActionCodec.of(pool.rules, pool.stocked_channels(), difficulty)
         self.threads = max(1, min(threads, MOST_THREADS)) if n >= _THREADS_FROM else 1
         channels = pool.rules.channels
-        self.choice = Choice(self.codec.offers, self.codec.channels, send_minutes(channels, send_minute))
+        chosen = self.codec.offers, self.codec.channels, send_minutes(channels, send_minute)
+        self.choice = Choice(*chosen, make_parts(pool.rules, *chosen))
         self.setting = np.zeros(1, dtype=SETTING)
         pool_width = pool.base.inbox.size // pool.n
         for name, value in (
