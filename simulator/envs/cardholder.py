@@ -453,19 +453,21 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
             ResetNeeded: an episode is over and nothing resets it by itself.
             ValueError: actions of another shape or out of range.
         """
-        was_over = self.journeys.is_over
-        if self.autoreset_mode == AutoresetMode.DISABLED and was_over.any():
-            rows = np.flatnonzero(was_over).tolist()
-            raise ResetNeeded(f"episodes are over: reset(options={{'reset_mask': ...}}) slots {rows[:10]}")
+        is_renewed = False
+        if self.autoreset_mode != AutoresetMode.SAME_STEP:
+            rows = np.flatnonzero(self.journeys.is_over).tolist()
+            if rows and self.autoreset_mode == AutoresetMode.DISABLED:
+                raise ResetNeeded(
+                    f"episodes are over: reset(options={{'reset_mask': ...}}) slots {rows[:10]}"
+                )
+            is_renewed = len(rows) > 0
         out = self.journeys.step(actions)
         rewards, value = self.shell.close_books(out)
         over = out.terminated | out.truncated
-        is_renewed = bool(was_over.any())
         final: dict[str, Any] = {}
         terminated, truncated = out.terminated, out.truncated
         if self.autoreset_mode == AutoresetMode.SAME_STEP and over.any():
             final = self._renew(out, value, over)
-            value = np.where(over, 0.0, value)
             is_renewed = True
         self._masks = out.mask
         infos = {**self._infos(out, value, self._everybody), **final}
@@ -506,9 +508,9 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         return seed
 
     def _renew(self, out: Outcome, value: Floats, over: Bools) -> dict[str, Any]:
-        """Begin the next episode where one is over, in the outcome too; return what the old one's infos were."""
+        """Begin the next episode where one is over, in `out` and `value` too; return what the old one's infos were."""
         rows = np.flatnonzero(over)
-        final_obs = np.full(self.num_envs, None, dtype=object)
+        final_obs = np.empty(self.num_envs, dtype=object)  # of None
         shown = self.shell.shown(out, False)
         for i in rows:
             if isinstance(shown, dict):
@@ -525,6 +527,7 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         out.terms[:, rows] = 0.0
         out.costs[:, rows] = 0
         out.days[rows] = 0
+        value[rows] = 0.0
         self.journeys.reset(over, into=out)
         return final
 
