@@ -43,16 +43,16 @@ lint: $(VENV)/.dev
 format-check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev
+types: $(VENV)/.dev $(VENV)/.rl
 	$(BIN)/pyright
 
-imports: $(VENV)/.dev
+imports: $(VENV)/.dev $(VENV)/.rl
 	$(BIN)/lint-imports
 
 spelling: $(VENV)/.dev
 	$(BIN)/codespell
 
-docs: $(VENV)/.dev ## the documentation, warnings as errors
+docs: $(VENV)/.dev $(VENV)/.rl ## the documentation, warnings as errors
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 format: $(VENV)/.dev ## format and mend what can be mended
