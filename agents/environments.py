@@ -13,6 +13,8 @@ from cardarena.agents.registry import make_policy, policy_names
 from cardarena.simulator.behaviour.parameters import parameter_names
 from cardarena.simulator.envs.cardholder import CardholderEnv, CardholderVectorEnv
 from cardarena.simulator.envs.pool import Pool
+from cardarena.simulator.envs.slate import SlateEnv, SlateVectorEnv
+from cardarena.simulator.envs.trigger import TriggerEnv, TriggerVectorEnv
 from cardarena.simulator.scenario import Scenario, load_scenario, scenario_digest
 from cardarena.simulator.world import World
 
@@ -90,6 +92,26 @@ def cardholder(**arguments: Any) -> CardholderEnv:
 def cardholder_vector(num_envs: int = 1, **arguments: Any) -> CardholderVectorEnv:
     """Return its native vector version; `arguments` are those of `make_pool` and `CardholderVectorEnv`."""
     return CardholderVectorEnv(_pool_of(arguments), num_envs, **arguments)
+
+
+def trigger(**arguments: Any) -> TriggerEnv:
+    """Return the environment `CardArena/Trigger-v0`; see `TriggerEnv`."""
+    return TriggerEnv(_pool_of(arguments), **arguments)
+
+
+def trigger_vector(num_envs: int = 1, **arguments: Any) -> TriggerVectorEnv:
+    """Return its native vector version; see `TriggerVectorEnv`."""
+    return TriggerVectorEnv(_pool_of(arguments), num_envs, **arguments)
+
+
+def slate(**arguments: Any) -> SlateEnv:
+    """Return the environment `CardArena/Slate-v0`; see `SlateEnv`."""
+    return SlateEnv(_pool_of(arguments), **arguments)
+
+
+def slate_vector(num_envs: int = 1, **arguments: Any) -> SlateVectorEnv:
+    """Return its native vector version; see `SlateVectorEnv`."""
+    return SlateVectorEnv(_pool_of(arguments), num_envs, **arguments)
 
 
 register()

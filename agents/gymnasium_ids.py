@@ -6,6 +6,8 @@ _PEOPLE: Final = "cardarena.agents.environments"
 #: Name of each id, what makes the environment, and what makes its native vector version, if it has one.
 ENTRY_POINTS: Final = {
     "CardArena/Cardholder-v0": (f"{_PEOPLE}:cardholder", f"{_PEOPLE}:cardholder_vector"),
+    "CardArena/Trigger-v0": (f"{_PEOPLE}:trigger", f"{_PEOPLE}:trigger_vector"),
+    "CardArena/Slate-v0": (f"{_PEOPLE}:slate", f"{_PEOPLE}:slate_vector"),
     "CardArena/Campaign-v0": ("cardarena.agents.campaign_environment:make_campaign", None),
 }
 

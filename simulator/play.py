@@ -207,12 +207,13 @@ class Play:
         world = self.world
         if not rows:
             return
-        accounts = world.state.accounts
-        is_personal = accounts["personalisation_on"] == 1
-        tracked = is_personal & (accounts["tracked"] > 0)
-        sensitive = is_personal & (accounts["sensitive_consent"] == 1)
         events = matching(
-            np.concatenate(rows), self.triggers, world.state.day, minute, world.view_id, tracked, sensitive
+            np.concatenate(rows),
+            self.triggers,
+            world.state.day,
+            minute,
+            world.view_id,
+            world.state.accounts,
         )
         if len(events) == 0:
             return

@@ -4,7 +4,6 @@ A page is a function that returns Markdown; nothing on it is copied by hand. The
 of the modules, and are not kept in the repository.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -483,26 +482,18 @@ def features() -> list[str]:
 def triggers() -> list[str]:
     """What a policy may react to within the day."""
     from cardarena.simulator import triggers as t
-    from cardarena.simulator.names import Kind
 
-    source = inspect.getsource(t)
-    rows = []
-    for name in t.TRIGGERS:
-        predicate = source.split(f'"{name}": lambda rows: ', 1)[-1].split(",\n", 1)[0]
-        rows.append([code(name), code(" ".join(predicate.split()).replace("|", "or"))])
-    kinds = ", ".join(f"{kind.value} {kind.name.lower()}" for kind in Kind)
     return [
         "# Triggers",
         "",
         "A policy that names some in its attribute `triggers` is asked",
         f"every {t.WINDOW_MINUTES} minutes from {clock(t.FIRST_MINUTE)} to "
-        f"{clock(t.LAST_MINUTE)}, where something matched. A",
-        f"transaction is large from {number(t.LARGE_FEN / 100)} CNY on.",
-        "Events of cardholders who block tracking or switched personalisation off",
-        "are not seen. Usage: {doc}`../write-a-policy`.",
+        f"{clock(t.LAST_MINUTE)}, where something matched.",
+        "Not seen are visits and clicks of cardholders who block tracking, transactions of those without the",
+        "consent to sensitive data, and anything of those who switched personalisation off.",
+        "Usage: {doc}`../write-a-policy`.",
         "",
-        *table(["Trigger", "Rows of the log that match"], rows),
-        f"Kinds: {kinds}. `_spent`: the row is a transaction.",
+        *table(["Trigger", "What matches"], [[code(name), what] for name, what in t.TRIGGERS.items()]),
     ]
 
 

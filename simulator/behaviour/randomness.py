@@ -53,6 +53,7 @@ NEW_ACCOUNT: Final = 42
 COMPLAINT_CASE: Final = 43  # four lanes: simple, work, enquiry, escalation if late
 OTHER_LUCK: Final = 44  # two words make a key, see setup.luck_key
 EPISODE: Final = 45  # environments: who is met, which luck and price; then the order of offers
+EXAMINATION: Final = 46  # of a position of a slate: `ordinal` = visit of the day, `index` = position
 
 
 @njit(inline="always")

@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from cardarena.simulator.bank.feature_table import Column
 from cardarena.simulator.contracts import Bools, Floats, Ints
 from cardarena.simulator.envs.actions import ActionCodec
-from cardarena.simulator.envs.journeys import COLUMN_TABLE, COLUMNS, Journeys, Outcome
+from cardarena.simulator.envs.journeys import COLUMN_TABLE, Journeys, Outcome
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import COSTS, TERMINAL, TERMS
 from cardarena.simulator.envs.terminal import terminal_value
@@ -75,7 +75,7 @@ def offer_table(pool: Pool, codec: ActionCodec) -> np.ndarray:
 
 
 class Shell:
-    """What the single environment, the vector one and Stable-Baselines3's have in common.
+    """What the single environments, the vector ones and Stable-Baselines3's have in common.
 
     Attributes:
         journeys: the people.
@@ -84,32 +84,41 @@ class Shell:
     """
 
     def __init__(
-        self, pool: Pool, n: int, *, terminal_value: bool = True, offer_features: bool = True, **settings: Any
+        self,
+        pool: Pool,
+        n: int,
+        *,
+        kind: type[Journeys] = Journeys,
+        terminal_value: bool = True,
+        offer_features: bool = True,
+        **settings: Any,
     ) -> None:
-        """Make the slots; `settings` are those of `Journeys`.
+        """Make the slots; `settings` are those of this kind of journeys.
 
         Args:
             pool: whom episodes are about.
             n: slots.
+            kind: of journeys.
             terminal_value: whether the value of the run-out joins the reward, as the term `terminal`, where the horizon
                 cuts the journey.
             offer_features: whether public facts of the offers are observed too.
             **settings: see above.
         """
-        self.journeys = Journeys(pool, n, **settings)
+        self.journeys = kind(pool, n, **settings)
         self.adds_terminal = terminal_value
         self.offers = offer_table(pool, self.journeys.codec) if offer_features else None
         self._shown: np.ndarray | None = None
 
     @property
     def action_space(self) -> spaces.MultiDiscrete:
-        """Contact or not, offer, channel, depth."""
-        return spaces.MultiDiscrete(np.array(self.journeys.codec.sizes, dtype=np.int64))
+        """The parts of a decision."""
+        return spaces.MultiDiscrete(self.journeys.sizes)
 
     @property
     def observation_space(self) -> spaces.Space[Any]:
         """The cardholder's columns, and the offers' where they are observed."""
-        low = np.array([-_MOST if name.endswith("_cny") else 0.0 for name in COLUMNS], dtype=np.float32)
+        columns = self.journeys.columns
+        low = np.array([-_MOST if name.endswith("_cny") else 0.0 for name in columns], dtype=np.float32)
         high = np.full(low.size, _MOST, dtype=np.float32)
         cardholder = spaces.Box(low, high, dtype=np.float32)
         if self.offers is None:
@@ -153,7 +162,103 @@ class Shell:
         return out.terms.sum(axis=0), value
 
 
-class CardholderEnv(gymnasium.Env[Any, np.ndarray]):
+class JourneyEnv(gymnasium.Env[Any, np.ndarray]):
+    """One journey: a step a decision, until the account closes or the horizon comes. What kind of journey, a subclass says."""
+
+    metadata = METADATA
+    kind: ClassVar[type[Journeys]] = Journeys
+
+    def __init__(self, pool: Pool, *, render_mode: str | None = None, **settings: Any) -> None:
+        """Make an environment over a pool; `settings` are those of `Shell` and of the kind of journeys.
+
+        Args:
+            pool: whom episodes are about.
+            render_mode: `ansi` for a line a step, or None.
+            **settings: see above.
+
+        Raises:
+            ValueError: an argument out of range.
+            UnknownNameError: an unknown form of the reward, or difficulty.
+        """
+        if render_mode not in (None, *METADATA["render_modes"]):
+            raise ValueError(f"render_mode: expected None or 'ansi', found {render_mode!r}")
+        self.render_mode = render_mode
+        self.shell = Shell(pool, 1, kind=self.kind, threads=1, **settings)
+        self.journeys = self.shell.journeys
+        self.metadata = {**METADATA, "is_privileged": self.journeys.form == "paired"}
+        self.action_space = self.shell.action_space
+        self.observation_space = self.shell.observation_space
+        self.feature_names = self.journeys.columns
+        self.offer_feature_names = OFFER_COLUMNS
+        self._is_seeded = False
+        self._mask = np.zeros(self.journeys.n_mask, dtype=np.int8)
+        self._line = ""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin the next episode.
+
+        Args:
+            seed: begins the sequence of episodes anew.
+            options: `cardholder`, a person of the pool, and `luck`, the key of the episode's luck, in place of drawn ones.
+
+        Raises:
+            ValueError: no such person, or one whose account is closed.
+        """
+        super().reset(seed=seed)
+        if seed is not None or not self._is_seeded:
+            self.journeys.seed([self.np_random_seed])
+            self._is_seeded = True
+        out = self.journeys.reset(**_wanted(options))
+        self._line = "begins"
+        return self._told(out, np.zeros(1), True)
+
+    def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Take a decision and live until the next.
+
+        Raises:
+            ResetNeeded: the episode is over.
+            ValueError: an action out of range.
+        """
+        if self.journeys.is_over[0]:
+            raise ResetNeeded("the episode is over: call reset() before step()")
+        out = self.journeys.step(np.asarray(action).reshape(1, -1))
+        reward, value = self.shell.close_books(out)
+        self._line = self._line_of(action, out, float(reward[0]))
+        observation, info = self._told(out, value, False)
+        return observation, float(reward[0]), bool(out.terminated[0]), bool(out.truncated[0]), info
+
+    def action_masks(self) -> Bools:
+        """Return what may be chosen now, its parts one behind the other, shape (n_mask,), bool."""
+        return self._mask.astype(np.bool_)
+
+    def truth(self) -> np.void:
+        """Return a copy of the latent record; for scoring and study, never for a policy."""
+        return self.journeys.slots.people[0].copy()
+
+    def render(self) -> str | None:
+        """Return the last step in a line, if the render mode is `ansi`."""
+        return self._line if self.render_mode == "ansi" else None
+
+    def _told(self, out: Outcome, value: Floats, is_new: bool) -> tuple[Any, dict[str, Any]]:
+        self._mask = out.mask[0]
+        observation = self.shell.shown(out, is_new)
+        info = _info_of(self.journeys, out, value)
+        if isinstance(observation, dict):
+            return {name: part[0].copy() for name, part in observation.items()}, info
+        return observation[0], info
+
+    def _line_of(self, action: np.ndarray, out: Outcome, reward: float) -> str:
+        end = "; closed" if out.terminated[0] else "; horizon" if out.truncated[0] else ""
+        return f"day {int(out.day[0])}: {self._done(np.asarray(action), out)}; reward {reward:+.4f} CNY{end}"
+
+    def _done(self, action: np.ndarray, out: Outcome) -> str:
+        """Return what the step did, for a reader."""
+        raise NotImplementedError
+
+
+class CardholderEnv(JourneyEnv):
     """One cardholder's journey: a decision every day or every few days, until the account closes or the horizon comes.
 
     ## Description
@@ -240,106 +345,23 @@ class CardholderEnv(gymnasium.Env[Any, np.ndarray]):
     - v0: first version.
     """
 
-    metadata = METADATA
     observation_table: ClassVar = COLUMN_TABLE
     offer_observation_table: ClassVar = OFFER_TABLE
-
-    def __init__(self, pool: Pool, *, render_mode: str | None = None, **settings: Any) -> None:
-        """Make an environment over a pool; `settings` are those of `Shell` and `Journeys`.
-
-        Args:
-            pool: whom episodes are about.
-            render_mode: `ansi` for a line a step, or None.
-            **settings: see above.
-
-        Raises:
-            ValueError: an argument out of range.
-            UnknownNameError: an unknown form of the reward, or difficulty.
-        """
-        if render_mode not in (None, *METADATA["render_modes"]):
-            raise ValueError(f"render_mode: expected None or 'ansi', found {render_mode!r}")
-        self.render_mode = render_mode
-        self.shell = Shell(pool, 1, threads=1, **settings)
-        self.journeys = self.shell.journeys
-        self.metadata = {**METADATA, "is_privileged": self.journeys.form == "paired"}
-        self.action_space = self.shell.action_space
-        self.observation_space = self.shell.observation_space
-        self.feature_names = COLUMNS
-        self.offer_feature_names = OFFER_COLUMNS
-        self._is_seeded = False
-        self._mask = np.zeros(self.codec.n_mask, dtype=np.int8)
-        self._line = ""
 
     @property
     def codec(self) -> ActionCodec:
         """How actions are written."""
         return self.journeys.codec
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Begin the next episode.
-
-        Args:
-            seed: begins the sequence of episodes anew.
-            options: `cardholder`, a person of the pool, and `luck`, the key of the episode's luck, in place of drawn ones.
-
-        Raises:
-            ValueError: no such person, or one whose account is closed.
-        """
-        super().reset(seed=seed)
-        if seed is not None or not self._is_seeded:
-            self.journeys.seed([self.np_random_seed])
-            self._is_seeded = True
-        out = self.journeys.reset(**_wanted(options))
-        self._line = "begins"
-        return self._told(out, np.zeros(1), True)
-
-    def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Take a decision and live until the next.
-
-        Raises:
-            ResetNeeded: the episode is over.
-            ValueError: an action out of range.
-        """
-        if self.journeys.is_over[0]:
-            raise ResetNeeded("the episode is over: call reset() before step()")
-        out = self.journeys.step(np.asarray(action).reshape(1, -1))
-        reward, value = self.shell.close_books(out)
-        self._line = self._line_of(action, out, float(reward[0]))
-        observation, info = self._told(out, value, False)
-        return observation, float(reward[0]), bool(out.terminated[0]), bool(out.truncated[0]), info
-
-    def action_masks(self) -> Bools:
-        """Return what may be chosen now, its parts one behind the other, shape (n_mask,), bool."""
-        return self._mask.astype(np.bool_)
-
     def action_prior(self, p: float = 0.05) -> Floats:
         """Return log-probabilities of a policy that contacts with chance `p`; see `ActionCodec.prior`."""
         return self.codec.prior(p)
 
-    def truth(self) -> np.void:
-        """Return a copy of the latent record; for scoring and study, never for a policy."""
-        return self.journeys.slots.people[0].copy()
-
-    def render(self) -> str | None:
-        """Return the last step in a line, if the render mode is `ansi`."""
-        return self._line if self.render_mode == "ansi" else None
-
-    def _told(self, out: Outcome, value: Floats, is_new: bool) -> tuple[Any, dict[str, Any]]:
-        self._mask = out.mask[0]
-        observation = self.shell.shown(out, is_new)
-        if isinstance(observation, dict):
-            return {name: part[0].copy() for name, part in observation.items()}, _info_of(out, value, 0)
-        return observation[0], _info_of(out, value, 0)
-
-    def _line_of(self, action: np.ndarray, out: Outcome, reward: float) -> str:
-        offer, channel, depth = (int(x[0]) for x in self.codec.decode(np.asarray(action)))
-        done = "nothing"
-        if offer >= 0:
-            done = f"offer {offer} by {CHANNELS[channel]}, {DEPTHS[depth]}"
-        end = "; closed" if out.terminated[0] else "; horizon" if out.truncated[0] else ""
-        return f"day {int(out.day[0])}: {done}; reward {reward:+.4f} CNY{end}"
+    def _done(self, action: np.ndarray, out: Outcome) -> str:
+        offer, channel, depth = (int(x[0]) for x in self.codec.decode(action))
+        if offer < 0:
+            return "nothing"
+        return f"offer {offer} by {CHANNELS[channel]}, {DEPTHS[depth]}"
 
 
 def _wanted(options: dict[str, Any] | None) -> dict[str, Any]:
@@ -355,19 +377,21 @@ def _wanted(options: dict[str, Any] | None) -> dict[str, Any]:
     return options
 
 
-def _info_of(out: Outcome, value: Floats, i: int) -> dict[str, Any]:
+def _info_of(journeys: Journeys, out: Outcome, value: Floats) -> dict[str, Any]:
     return {
-        "reward_terms": {name: float(out.terms[j, i]) for j, name in enumerate(TERMS)},
-        "costs": {name: int(out.costs[j, i]) for j, name in enumerate(COSTS)},
-        "action_mask": out.mask[i].copy(),
-        "dt": int(out.days[i]),
-        "day": int(out.day[i]),
-        "terminal_value": float(value[i]),
+        "reward_terms": {name: float(out.terms[j, 0]) for j, name in enumerate(TERMS)},
+        "costs": {name: int(out.costs[j, 0]) for j, name in enumerate(COSTS)},
+        "action_mask": out.mask[0].copy(),
+        **{name: values[0].item() for name, values in journeys.info_of(out).items()},
+        "day": int(out.day[0]),
+        "terminal_value": float(value[0]),
     }
 
 
-class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
+class JourneyVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
     """Many journeys a step, by one compiled kernel; slot i is the single environment with seed + i."""
+
+    kind: ClassVar[type[Journeys]] = Journeys
 
     def __init__(
         self,
@@ -379,7 +403,7 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         **settings: Any,
     ) -> None:
-        """Make environments over a pool; `settings` are those of `Shell` and `Journeys`.
+        """Make environments over a pool; `settings` are those of `Shell` and of the kind of journeys.
 
         Args:
             pool: whom episodes are about.
@@ -397,7 +421,7 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
             raise ValueError(f"render_mode: expected None of a vector environment, found {render_mode!r}")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.num_envs = num_envs
-        self.shell = Shell(pool, num_envs, threads=threads, **settings)
+        self.shell = Shell(pool, num_envs, kind=self.kind, threads=threads, **settings)
         self.journeys = self.shell.journeys
         self.metadata = {
             **METADATA,
@@ -409,17 +433,12 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         self.single_observation_space = self.shell.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.feature_names = COLUMNS
+        self.feature_names = self.journeys.columns
         self.offer_feature_names = OFFER_COLUMNS
         self._is_seeded = False
-        self._masks = np.zeros((num_envs, self.codec.n_mask), dtype=np.int8)
+        self._masks = np.zeros((num_envs, self.journeys.n_mask), dtype=np.int8)
         self._everybody = np.ones(num_envs, dtype=np.bool_)
         self._everybody.flags.writeable = False
-
-    @property
-    def codec(self) -> ActionCodec:
-        """How actions are written."""
-        return self.journeys.codec
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -477,10 +496,6 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         """Return what may be chosen now, shape (num_envs, n_mask), bool."""
         return self._masks.astype(np.bool_)
 
-    def action_prior(self, p: float = 0.05) -> Floats:
-        """Return log-probabilities of a policy that contacts with chance `p`; see `ActionCodec.prior`."""
-        return self.codec.prior(p)
-
     def truth(self) -> np.ndarray:
         """Return a copy of the latent records, shape (num_envs,); for scoring and study, never for a policy."""
         return self.journeys.slots.people[: self.num_envs].copy()
@@ -527,6 +542,7 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         out.terms[:, rows] = 0.0
         out.costs[:, rows] = 0
         out.days[rows] = 0
+        out.told[:, rows] = 0.0
         value[rows] = 0.0
         self.journeys.reset(over, into=out)
         return final
@@ -537,11 +553,24 @@ class CardholderVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
             "reward_terms": _paired({name: out.terms[j] for j, name in enumerate(TERMS)}, which),
             "costs": _paired({name: out.costs[j] for j, name in enumerate(COSTS)}, which),
             "action_mask": out.mask,
-            "dt": out.days,
+            **self.journeys.info_of(out),
             "day": out.day,
             "terminal_value": value,
         }
         return _paired(told, which)
+
+
+class CardholderVectorEnv(JourneyVectorEnv):
+    """Many cardholders' journeys at once; see `CardholderEnv`."""
+
+    @property
+    def codec(self) -> ActionCodec:
+        """How actions are written."""
+        return self.journeys.codec
+
+    def action_prior(self, p: float = 0.05) -> Floats:
+        """Return log-probabilities of a policy that contacts with chance `p`; see `ActionCodec.prior`."""
+        return self.codec.prior(p)
 
 
 def _paired(values: dict[str, Any], which: Bools) -> dict[str, Any]:
@@ -565,6 +594,7 @@ def _of(out: Outcome, rows: Ints) -> Outcome:
         costs=_only(out.costs, rows),
         days=_only(out.days, rows),
         day=_only(out.day, rows),
+        told=_only(out.told, rows),
     )
 
 

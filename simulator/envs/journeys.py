@@ -4,7 +4,7 @@ The one kernel below the single environments, the vector ones and Stable-Baselin
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
@@ -133,10 +133,11 @@ class Outcome(NamedTuple):
     terminated: np.ndarray  # (n,) bool: the account is closed
     truncated: np.ndarray  # (n,) bool: the horizon is reached
     day: np.ndarray  # (n,) day that comes next
+    told: np.ndarray  # (`Journeys.told`, n) what else this kind of journey tells of a step
 
 
 @compiled(forceinline=True)
-def _draw_episode(journey, members, setting, menu):
+def draw_episode(journey, members, setting, menu):
     """Draw who is met, under which luck, at which price, and which offers are on the menu."""
     c1 = np.uint32((SCENARIO << 12) | EPISODE)
     low = np.uint32(journey.seed & np.uint64(0xFFFFFFFF))
@@ -175,7 +176,7 @@ def _place(slots, at, base, setting, member):
 
 
 @compiled(forceinline=True)
-def _begin(slots, i, base, setting):
+def begin(slots, i, base, setting):
     """Begin the episode that was drawn."""
     journey = slots.journey[i]
     member = journey.member
@@ -194,21 +195,26 @@ def _begin(slots, i, base, setting):
 
 
 @compiled(forceinline=True)
-def observe(slots, at, i, base, rules, choice, setting, observation, mask):
-    """Write what may be known at slot `i` of the person at place `at`, and what may be chosen."""
+def describe(slots, at, i, base, setting, observation):
+    """Write what may be known at slot `i` of the person at place `at`."""
     journey = slots.journey[i]
-    today = base.today[journey.world, journey.day]
-    feature_row(slots.accounts[at], today, observation)
+    feature_row(slots.accounts[at], base.today[journey.world, journey.day], observation)
     observation[_PRICE] = journey.price
     observation[_DAYS_LEFT] = (setting.horizon - journey.day) / setting.horizon
+
+
+@compiled(forceinline=True)
+def observe(slots, at, i, base, rules, parts, setting, observation, mask):
+    """Write what may be known, as `describe` does, and what may be chosen of `parts`."""
+    describe(slots, at, i, base, setting, observation)
     open_parts(
         slots.accounts[at],
         rules.compliance[0],
-        choice.parts,
+        parts,
         setting.n_depths,
         slots.menu[i],
         observation[_WEEK : _WEEK + 1 + N_CHANNELS],
-        journey.day,
+        slots.journey[i].day,
         mask,
     )
 
@@ -346,6 +352,30 @@ def is_closed(slots, i, setting):
     return slots.people[i].alive == 0
 
 
+@compiled()
+def pass_night(slots, i, base, rules, setting, weight, out, rows, n):
+    """Close a day that was lived, let the silent twin live it too, and step over midnight; say whether the journey is over.
+
+    For journeys whose decisions lie within the day. Rows from `n` on are scratch: the twin's.
+    """
+    journey = slots.journey[i]
+    expected = weight * _CNY * end_day(slots, i, rules, setting, journey.day + 1)
+    if setting.form == PAIRED:
+        out.terms[EXPECTED, i] += expected
+        twin = slots.journey.size + i
+        m = open_day(slots, twin, i, base, rules, setting, rows, n)
+        live_until(slots, twin, i, base, rules, setting, 0, _MIDNIGHT, rows, m)
+        out.terms[TWIN, i] -= weight * _CNY * end_day(slots, twin, rules, setting, journey.day + 1)
+    pass_midnight(slots, i)
+    out.days[i] += 1
+    if is_closed(slots, i, setting):
+        out.terminated[i] = True
+    elif journey.day >= setting.horizon:
+        out.truncated[i] = True
+    journey.is_over = out.terminated[i] or out.truncated[i]
+    return journey.is_over == 1
+
+
 @compiled(forceinline=True)
 def _step_one(slots, i, base, rules, choice, setting, actions, out, rows, n, is_kept):
     """Decide, live through the step's days, and count what came of it; return the number of rows kept."""
@@ -419,11 +449,11 @@ def _step(first, last, slots, base, rules, choice, settings, actions, out, rows,
             for byte in range(_HOT, _PERSON_BYTES, LINE):
                 prefetch(slots.people, after, byte)
         if slots.journey[i].is_over == 1:
-            _draw_episode(slots.journey[i], base.members, setting, slots.menu[i])
-            _begin(slots, i, base, setting)
+            draw_episode(slots.journey[i], base.members, setting, slots.menu[i])
+            begin(slots, i, base, setting)
         else:
             n = _step_one(slots, i, base, rules, choice, setting, actions, out, rows, n, is_kept)
-        observe(slots, i, i, base, rules, choice, setting, out.observation[i], out.mask[i])
+        observe(slots, i, i, base, rules, choice.parts, setting, out.observation[i], out.mask[i])
         out.day[i] = slots.journey[i].day
     return n
 
@@ -432,15 +462,25 @@ def _step(first, last, slots, base, rules, choice, settings, actions, out, rows,
 def _draw(which, slots, base, settings):
     for i in range(which.size):
         if which[i]:
-            _draw_episode(slots.journey[i], base.members, settings[0], slots.menu[i])
+            draw_episode(slots.journey[i], base.members, settings[0], slots.menu[i])
 
 
 @compiled(nogil=True)
 def _renew(which, slots, base, rules, choice, settings, out):
     for i in range(which.size):
         if which[i]:
-            _begin(slots, i, base, settings[0])
-            observe(slots, i, i, base, rules, choice, settings[0], out.observation[i], out.mask[i])
+            begin(slots, i, base, settings[0])
+            observe(
+                slots,
+                i,
+                i,
+                base,
+                rules,
+                choice.parts,
+                settings[0],
+                out.observation[i],
+                out.mask[i],
+            )
             out.day[i] = slots.journey[i].day
 
 
@@ -449,7 +489,7 @@ def _observe_all(which, is_twin, slots, base, rules, choice, settings, observati
     for j in range(which.size):
         i = which[j]
         at = slots.journey.size + i if is_twin else i
-        observe(slots, at, i, base, rules, choice, settings[0], observation[j], mask[j])
+        observe(slots, at, i, base, rules, choice.parts, settings[0], observation[j], mask[j])
 
 
 @compiled()
@@ -477,7 +517,13 @@ class Journeys:
         setting: what all slots share, shape (1,).
         horizon: decision days of an episode.
         form: name of the form of the reward.
+        sizes: choices of each part of an action.
+        columns: names of an observation's columns.
+        told: name and type of what else a step tells, by row of `Outcome.told`.
     """
+
+    columns: ClassVar[tuple[str, ...]] = COLUMNS
+    told: ClassVar[tuple[tuple[str, type], ...]] = ()
 
     def __init__(
         self,
@@ -544,7 +590,7 @@ class Journeys:
         ):
             self.setting[name] = value
         self.slots = _empty(n, 2 * n if reward == "paired" else n, int(self.setting["width"][0]), self.codec)
-        self._sizes = np.array(self.codec.sizes, dtype=np.int64)
+        self.sizes = np.array(self.codec.sizes, dtype=np.int64)
         self._scratch = np.zeros((0, 0), dtype=EVENT)
 
     # --- episodes
@@ -587,14 +633,13 @@ class Journeys:
         """
         chosen = np.ones(self.n, dtype=np.bool_) if which is None else which
         asked = None if cardholder is None else self._members(cardholder)
-        shared = self.slots, self.pool.base
-        _draw(chosen, *shared, self.setting)
+        _draw(chosen, self.slots, self.pool.base, self.setting)
         if asked is not None:
             self.slots.journey["member"][chosen] = asked[chosen]
         if luck is not None:
             self.slots.journey["luck"][chosen] = np.broadcast_to(_keys(luck), self.n)[chosen]
         out = self._outcome() if into is None else into
-        _renew(chosen, *shared, self.pool.rules, self.choice, self.setting, out)
+        self._renew(chosen, out)
         if into is None and not chosen.all():
             rest = np.flatnonzero(~chosen)
             out.observation[rest], out.mask[rest] = self.observed(rest)
@@ -620,10 +665,9 @@ class Journeys:
         threads = 1 if is_kept else self.threads
         step = 1 if is_kept else -(-self.n // (2 * threads if threads > 1 else 1))
         scratch = self._buffer(threads, is_kept)
-        fixed = (self.slots, self.pool.base, self.pool.rules, self.choice, self.setting, actions, out)
 
         def work(slot: int, first: int, last: int) -> None:
-            count = _step(first, last, *fixed, scratch[slot], is_kept)
+            count = self._advance(first, last, actions, out, scratch[slot], is_kept)
             if rows is not None and count:
                 rows.append(scratch[slot, :count].copy())
 
@@ -638,11 +682,20 @@ class Journeys:
             is_twin: look at their silent twins (paired form only).
         """
         which = np.asarray(which, dtype=np.int64)
-        observation = np.zeros((which.size, len(COLUMNS)), dtype=np.float32)
-        mask = np.zeros((which.size, self.codec.n_mask), dtype=np.int8)
-        shared = self.slots, self.pool.base, self.pool.rules, self.choice, self.setting
-        _observe_all(which, is_twin, *shared, observation, mask)
+        observation = np.zeros((which.size, len(self.columns)), dtype=np.float32)
+        mask = np.zeros((which.size, self.n_mask), dtype=np.int8)
+        self._observe(which, is_twin, observation, mask)
         return observation, mask
+
+    def info_of(self, out: Outcome) -> dict[str, np.ndarray]:
+        """Return how long each slot's step took, in days (`dt`), and what else it told, arrays of shape (n,)."""
+        told = {name: out.told[j].astype(kind) for j, (name, kind) in enumerate(self.told)}
+        return {"dt": out.days, **told}
+
+    @property
+    def n_mask(self) -> int:
+        """Length of a mask: of an action's parts one behind the other."""
+        return int(self.sizes.sum())
 
     @property
     def is_over(self) -> Bools:
@@ -650,6 +703,27 @@ class Journeys:
         return self.slots.journey["is_over"] == 1
 
     # --- details
+
+    @property
+    def _shared(self) -> tuple[Any, ...]:
+        """What every kernel is handed."""
+        return self.slots, self.pool.base, self.pool.rules, self.choice, self.setting
+
+    @property
+    def _days_kept(self) -> int:
+        """Days of which one step can keep rows."""
+        return int(self.setting["every"][0])
+
+    def _advance(
+        self, first: int, last: int, actions: np.ndarray, out: Outcome, rows: np.ndarray, is_kept: bool
+    ) -> int:
+        return _step(first, last, *self._shared, actions, out, rows, is_kept)
+
+    def _renew(self, which: Bools, out: Outcome) -> None:
+        _renew(which, *self._shared, out)
+
+    def _observe(self, which: Ints, is_twin: bool, observation: np.ndarray, mask: np.ndarray) -> None:
+        _observe_all(which, is_twin, *self._shared, observation, mask)
 
     def _members(self, cardholder: int | Ints) -> Ints:
         asked = np.broadcast_to(np.asarray(cardholder, dtype=np.int64), self.n)
@@ -663,11 +737,11 @@ class Journeys:
 
     def _checked(self, actions: np.ndarray) -> np.ndarray:
         actions = np.ascontiguousarray(actions, dtype=np.int64)
-        if actions.shape != (self.n, self._sizes.size):
-            raise ValueError(f"actions: expected shape ({self.n}, {self._sizes.size}), found {actions.shape}")
-        if (row := _out_of_range(actions, self._sizes)) >= 0:
+        if actions.shape != (self.n, self.sizes.size):
+            raise ValueError(f"actions: expected shape ({self.n}, {self.sizes.size}), found {actions.shape}")
+        if (row := _out_of_range(actions, self.sizes)) >= 0:
             raise ValueError(
-                f"actions, row {row}: expected parts from 0 to below {self._sizes.tolist()}, "
+                f"actions, row {row}: expected parts from 0 to below {self.sizes.tolist()}, "
                 f"found {actions[row].tolist()}"
             )
         return actions
@@ -675,21 +749,22 @@ class Journeys:
     def _outcome(self) -> Outcome:
         n = self.n
         return Outcome(
-            observation=np.empty((n, len(COLUMNS)), dtype=np.float32),
-            mask=np.empty((n, self.codec.n_mask), dtype=np.int8),
+            observation=np.empty((n, len(self.columns)), dtype=np.float32),
+            mask=np.empty((n, self.n_mask), dtype=np.int8),
             terms=np.zeros((len(TERMS), n)),
             costs=np.zeros((len(COSTS), n), dtype=np.int64),
             days=np.zeros(n, dtype=np.int64),
             terminated=np.zeros(n, dtype=np.bool_),
             truncated=np.zeros(n, dtype=np.bool_),
             day=np.empty(n, dtype=np.int64),
+            told=np.zeros((len(self.told), n)),
         )
 
     def _buffer(self, threads: int, is_kept: bool) -> np.ndarray:
         width = int(self.setting["width"][0])
         # A day's rows at most, mine and the twin's; all days of a step where they are kept.
         day = AGENDA_SIZE * ROWS_PER_ITEM + 2 + width * (ROWS_PER_CONTACT + 1)
-        need = day * (int(self.setting["every"][0]) + 1 if is_kept else 2)
+        need = day * (self._days_kept + 1 if is_kept else 2)
         if self._scratch.shape[0] < threads or self._scratch.shape[1] < need:
             self._scratch = np.zeros((threads, need), dtype=EVENT)
         return self._scratch
