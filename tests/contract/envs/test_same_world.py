@@ -75,10 +75,10 @@ def both_logs(pool: Pool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         closed[members[out.terminated]] = np.minimum(closed[members[out.terminated]], day)
     theirs = np.concatenate(kept.rows)
     keep = np.isin(theirs["cardholder"], members) & (theirs["day"] <= closed[theirs["cardholder"]])
-    return _sorted(np.concatenate(rows)), _sorted(theirs[keep]), members
+    return in_order(np.concatenate(rows)), in_order(theirs[keep]), members
 
 
-def _sorted(rows: np.ndarray) -> np.ndarray:
+def in_order(rows: np.ndarray) -> np.ndarray:
     return rows[np.lexsort((rows["ordinal"], rows["cardholder"], rows["day"]))]
 
 
