@@ -47,7 +47,7 @@ class JourneysVecEnv(_BASE):
         threads: int = 2,
         **settings: Any,
     ) -> None:
-        """Make journeys over a pool; `settings` are those of `Shell` and `Journeys`.
+        """Make journeys over a pool; `settings` are those of `Shell`, the `kind` of journeys among them, and of that kind.
 
         Raises:
             CardArenaError: Stable-Baselines3 is not installed.
@@ -62,8 +62,8 @@ class JourneysVecEnv(_BASE):
             self.shell.observation_space,
             spaces.Discrete(self.codec.n_flat) if is_flat else self.shell.action_space,
         )
-        self._actions = np.zeros((num_envs, 4), dtype=np.int64)
-        self._masks = np.zeros((num_envs, self.codec.n_mask), dtype=np.int8)
+        self._actions = np.zeros((num_envs, self.journeys.sizes.size), dtype=np.int64)
+        self._masks = np.zeros((num_envs, self.journeys.n_mask), dtype=np.int8)
         self._returns, self._lengths = np.zeros(num_envs), np.zeros(num_envs, dtype=np.int64)
         self._began = time.time()
         self._is_seeded = False

@@ -347,6 +347,8 @@ class SlateEnv(JourneyEnv):
     annoy, and it costs what a contact costs. Below it, what a rule has come to forbid is not shown. Placements of the burn-in's
     policy are taken down at day 0.
 
+    The app knows a visitor also where tracking is blocked; the behaviour of such people stays missing in the columns.
+
     The observation is `CardholderEnv`'s and the minute of the day; the mask has every position's offers one behind the other.
     Rewards are `CardholderEnv`'s, discounted by each midnight crossed: a learner bootstraps with `daily_discount ** days`.
     `expected` and `twin` are counted at midnight. `info` adds `dt`, days that the step took, a float; `days`, midnights

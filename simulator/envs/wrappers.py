@@ -7,15 +7,15 @@ import numpy as np
 from gymnasium import spaces
 
 from cardarena.simulator.contracts import Bools, Floats
-from cardarena.simulator.envs.cardholder import CardholderEnv
+from cardarena.simulator.envs.cardholder import CardholderEnv, JourneyEnv
 from cardarena.simulator.envs.rewards import COSTS, USED
 from cardarena.simulator.errors import UnknownNameError
 
 _MOST: Final = 1e9
 
 
-def _bare(env: gymnasium.Env[Any, Any]) -> CardholderEnv:
-    return cast(CardholderEnv, env.unwrapped)
+def _bare(env: gymnasium.Env[Any, Any]) -> JourneyEnv:
+    return cast(JourneyEnv, env.unwrapped)
 
 
 class FlatAction(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -25,9 +25,16 @@ class FlatAction(gymnasium.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
-        """Wrap an environment whose action is factored."""
+        """Wrap an environment whose action is factored.
+
+        Raises:
+            TypeError: its action is not: Slate's and Campaign's are of another shape.
+        """
         super().__init__(env)
-        self.codec = _bare(env).codec
+        bare = env.unwrapped
+        if not isinstance(bare, CardholderEnv):
+            raise TypeError(f"FlatAction: expected a factored action, found {type(bare).__name__}")
+        self.codec = bare.codec
         self.action_space = spaces.Discrete(self.codec.n_flat)
 
     def reset(

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from tests.contract.envs.test_same_world import Kept, in_order
 from tests.fakes.simple_policies import Silent
-from tests.fakes.small_pools import small_pool
+from tests.fakes.small_pools import ARGUMENTS, small_pool
 
+from cardarena.agents.environments import slate as make_slate
 from cardarena.simulator.bank.sending import SEND_MINUTE
 from cardarena.simulator.contracts import Contacts, View
 from cardarena.simulator.envs.rewards import COSTS, TERMS
 from cardarena.simulator.envs.slate import SlateJourneys
+from cardarena.simulator.envs.wrappers import Constrained, FlatAction, VectorReward
 from cardarena.simulator.errors import CardArenaError
 from cardarena.simulator.names import CHANNELS, Kind, Status
 from cardarena.simulator.world import World
@@ -187,6 +189,27 @@ def test_caps_hold_where_they_are_asked_for(capped: bool) -> None:
     out = journeys.step(np.tile(np.arange(5), (150, 1)))
     assert (out.told[3].max() <= 1) == capped
     assert out.told[3].max() >= 1
+
+
+def test_slates_are_told_in_a_line_and_in_other_forms() -> None:
+    env = make_slate(render_mode="ansi", **ARGUMENTS)
+    vector, constrained = VectorReward(env), Constrained(env, costs=("blocked",))
+    action = np.arange(5)
+    lines = []
+    env.reset(seed=1)
+    for step in range(40):
+        answer: Any = (constrained if step % 2 else vector).step(action)
+        info = answer[-1]
+        assert (answer[2] if step % 2 else answer[1].sum()) == pytest.approx(
+            info["costs"]["blocked"] if step % 2 else sum(info["reward_terms"].values())
+        )
+        lines.append(env.render() or "")
+        if answer[-3] or answer[-2]:
+            env.reset()
+    assert any("slate 0 1 2 3 4: 1 looked at" in line for line in lines)
+    assert "horizon" in "".join(lines)
+    with pytest.raises(TypeError, match="SlateEnv"):
+        FlatAction(env)
 
 
 @pytest.mark.parametrize(

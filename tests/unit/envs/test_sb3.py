@@ -7,7 +7,9 @@ import pytest
 from tests.fakes.small_pools import drawn_actions, small_pool
 
 from cardarena.agents.sb3 import JourneysVecEnv
-from cardarena.simulator.envs.cardholder import CardholderVectorEnv
+from cardarena.simulator.envs.cardholder import CardholderVectorEnv, JourneyVectorEnv
+from cardarena.simulator.envs.slate import SlateVectorEnv
+from cardarena.simulator.envs.trigger import TriggerVectorEnv
 
 pytest.importorskip("stable_baselines3")
 pytestmark = pytest.mark.rl
@@ -19,16 +21,18 @@ def made(**settings: Any) -> JourneysVecEnv:
 
 
 @pytest.mark.parametrize("adds", [True, False])
-def test_it_is_the_vector_environment_that_resets_in_the_same_step(adds: bool) -> None:
-    mine = made(terminal_value=adds)
-    other = CardholderVectorEnv(
-        small_pool(), N, autoreset_mode="SameStep", terminal_value=adds, offer_features=False
-    )
+@pytest.mark.parametrize("vector", [CardholderVectorEnv, TriggerVectorEnv, SlateVectorEnv])
+def test_it_is_the_vector_environment_that_resets_in_the_same_step(
+    vector: type[JourneyVectorEnv], adds: bool
+) -> None:
+    mine = made(kind=vector.kind, terminal_value=adds)
+    other = vector(small_pool(), N, autoreset_mode="SameStep", terminal_value=adds, offer_features=False)
     mine.seed(5)
     np.testing.assert_array_equal(mine.reset(), other.reset(seed=5)[0])
+    other.action_space.seed(3)
     returns, endings = np.zeros(N), 0
-    for t in range(22):
-        actions = drawn_actions(mine.codec, N, t)
+    for _ in range(22):
+        actions = other.action_space.sample()
         observation, rewards, dones, infos = mine.step(actions)
         theirs = other.step(actions)
         np.testing.assert_array_equal(observation, theirs[0])
