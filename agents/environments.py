@@ -95,22 +95,22 @@ def cardholder_vector(num_envs: int = 1, **arguments: Any) -> CardholderVectorEn
 
 
 def trigger(**arguments: Any) -> TriggerEnv:
-    """Return the environment `CardArena/Trigger-v0`; see `TriggerEnv`."""
+    """Return the environment `CardArena/Trigger-v0`; `arguments` are those of `make_pool` and `TriggerEnv`."""
     return TriggerEnv(_pool_of(arguments), **arguments)
 
 
 def trigger_vector(num_envs: int = 1, **arguments: Any) -> TriggerVectorEnv:
-    """Return its native vector version; see `TriggerVectorEnv`."""
+    """Return its native vector version; `arguments` are those of `make_pool` and `TriggerVectorEnv`."""
     return TriggerVectorEnv(_pool_of(arguments), num_envs, **arguments)
 
 
 def slate(**arguments: Any) -> SlateEnv:
-    """Return the environment `CardArena/Slate-v0`; see `SlateEnv`."""
+    """Return the environment `CardArena/Slate-v0`; `arguments` are those of `make_pool` and `SlateEnv`."""
     return SlateEnv(_pool_of(arguments), **arguments)
 
 
 def slate_vector(num_envs: int = 1, **arguments: Any) -> SlateVectorEnv:
-    """Return its native vector version; see `SlateVectorEnv`."""
+    """Return its native vector version; `arguments` are those of `make_pool` and `SlateVectorEnv`."""
     return SlateVectorEnv(_pool_of(arguments), num_envs, **arguments)
 
 

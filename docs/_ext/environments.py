@@ -17,7 +17,7 @@ from registries import code, feature_rows, number, table, text, write_made
 from sphinx.application import Sphinx
 
 #: What an entry point puts in itself, and what is decided on the way to where it is handed on.
-_SUPPLIED: Final = frozenset({"self", "pool", "worlds", "n", "days"})
+_SUPPLIED: Final = frozenset({"self", "pool", "worlds", "n", "days", "kind"})
 _DECIDED: Final = frozenset({"threads"})
 _FOLLOWED: Final = re.compile(r"`\w+` are those of ([^.]+)\.")
 
@@ -131,7 +131,11 @@ def arguments(taker: Any) -> list[tuple[str, str, str]]:
                     rows[known] = rows[known][0], rows[known][1] or meaning
                 elif known not in _DECIDED:
                     rows[known] = default, meaning
-    return [(name, *rest) for name, rest in rows.items()]
+    if kind := getattr(taker, "kind", None):
+        for known, default, meaning in arguments(kind):
+            if known not in _DECIDED:
+                rows.setdefault(known, (default, meaning))
+    return [(name, *rest) for name, rest in rows.items() if name not in getattr(taker, "without", ())]
 
 
 def argument_table(rows: Iterable[tuple[str, str, str]]) -> list[str]:

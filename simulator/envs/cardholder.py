@@ -93,7 +93,7 @@ class Shell:
         offer_features: bool = True,
         **settings: Any,
     ) -> None:
-        """Make the slots; `settings` are those of this kind of journeys.
+        """Make the slots; `settings` go to this kind of journeys.
 
         Args:
             pool: whom episodes are about.
@@ -169,7 +169,7 @@ class JourneyEnv(gymnasium.Env[Any, np.ndarray]):
     kind: ClassVar[type[Journeys]] = Journeys
 
     def __init__(self, pool: Pool, *, render_mode: str | None = None, **settings: Any) -> None:
-        """Make an environment over a pool; `settings` are those of `Shell` and of the kind of journeys.
+        """Make an environment over a pool; `settings` are those of `Shell`. The kind of journeys has more.
 
         Args:
             pool: whom episodes are about.
@@ -403,7 +403,7 @@ class JourneyVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         **settings: Any,
     ) -> None:
-        """Make environments over a pool; `settings` are those of `Shell` and of the kind of journeys.
+        """Make environments over a pool; `settings` are those of `Shell`. The kind of journeys has more.
 
         Args:
             pool: whom episodes are about.

@@ -24,7 +24,7 @@ from cardarena.simulator.envs.journeys import (
 )
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import BLOCKED, CONTACT_PRICE, tally
-from cardarena.simulator.envs.trigger import without_rhythm
+from cardarena.simulator.envs.trigger import WITHOUT, without_rhythm
 from cardarena.simulator.errors import CardArenaError
 from cardarena.simulator.names import CHANNELS, RESPONSES, Rule
 from cardarena.simulator.rules import PENDING, Rules
@@ -259,6 +259,7 @@ class SlateJourneys(Journeys):
         ("examined", int),
         ("clicked", int),
     )
+    without: ClassVar[tuple[str, ...]] = WITHOUT
 
     def __init__(
         self,
@@ -270,7 +271,7 @@ class SlateJourneys(Journeys):
         capped: bool = False,
         **settings: Any,
     ) -> None:
-        """Make empty slots.
+        """Make empty slots; `settings` are those of `Journeys`.
 
         Args:
             pool: whom episodes are about.
@@ -281,7 +282,7 @@ class SlateJourneys(Journeys):
                 cascade, Craswell, Zoeter, Taylor and Ramsey, WSDM 2008).
             capped: whether the scenario's frequency caps hold for what a visitor looks at. They are made for what a bank
                 sends: under a cap of one contact a day nobody would get past the first offer of a slate.
-            settings: those of `Journeys`, without the rhythm of decisions and the minute of sending.
+            **settings: see above.
 
         Raises:
             ValueError: an argument out of range.
@@ -337,22 +338,44 @@ def _uncapped(rules: Rules) -> Rules:
 class SlateEnv(JourneyEnv):
     """One cardholder, and a ranked slate of offers at each visit to the app.
 
-    A step shows the slate and lives on until the person's next visit, or until the account closes or the horizon comes. An
-    episode begins at midnight of day 0, before any visit: what is chosen there is shown to nobody.
+    ## Description
+    A step shows the slate and lives on until the person's next visit, or until the account closes or the horizon comes. The
+    visitor looks at position j, from 0, with chance 1 / (j + 1) ** `position_bias`, from the top down, and stops at the first
+    click. An offer that is looked at is a contact by `in_app` at that minute, generic in depth, like any other: it may fail,
+    go unnoticed, be clicked, sell, wear and annoy, and it costs what a contact costs. Below it, what a rule has come to
+    forbid is not shown. Placements of the burn-in's policy are taken down at day 0. The app knows a visitor also where
+    tracking is blocked; the behaviour of such people stays missing in the columns.
 
-    The action ranks offers, best first: `MultiDiscrete([offers] * slate_size)`. What is repeated or may not be shown is dropped,
-    the rest moves up, and each position lost that way counts as `blocked`. The visitor looks at position j with chance
-    1 / (j + 1) ** `position_bias`, from the top down, and stops at the first click. An offer that is looked at is a contact
-    by `in_app` at that minute, generic in depth, like any other: it may fail, go unnoticed, be clicked, sell, wear and
-    annoy, and it costs what a contact costs. Below it, what a rule has come to forbid is not shown. Placements of the burn-in's
-    policy are taken down at day 0.
+    ## Action space
+    `MultiDiscrete([offers] * slate_size)`, best first. What is repeated or may not be shown is dropped, the rest moves up, and
+    each position lost that way counts as `blocked`. The mask has every position's offers one behind the other.
 
-    The app knows a visitor also where tracking is blocked; the behaviour of such people stays missing in the columns.
+    ## Observation space
+    Cardholder-v0's columns and the minute of the day.
 
-    The observation is `CardholderEnv`'s and the minute of the day; the mask has every position's offers one behind the other.
-    Rewards are `CardholderEnv`'s, discounted by each midnight crossed: a learner bootstraps with `daily_discount ** days`.
-    `expected` and `twin` are counted at midnight. `info` adds `dt`, days that the step took, a float; `days`, midnights
-    crossed; `minute`, of the day; `examined`, positions looked at; `clicked`, the position clicked, from 1, or 0.
+    ## Rewards
+    CNY: the sum of `info["reward_terms"]`, whose terms and forms are Cardholder-v0's: `spending`, `purchases`, `contact_cost`,
+    `complaints`, `defaults`, `contact_price`, `attributed`, `expected`, `twin`, `terminal`. Each midnight crossed discounts
+    by `daily_discount`, so a learner bootstraps with `daily_discount ** info["days"]`. `expected` and `twin` are counted at
+    midnight, for the whole day.
+
+    ## Costs
+    `info["costs"]`, as in Cardholder-v0: `over_cap`, `unsubscribes`, `off_switches`, `complaints`, `blocked`.
+
+    ## Starting state
+    As in Cardholder-v0, at midnight of day 0, before any visit: what is chosen there is shown to nobody.
+
+    ## Episode end
+    As in Cardholder-v0: *terminated* when the account closes, *truncated* at the horizon, where `info["terminal_value"]` is
+    what the account is worth. A step in which nothing happens ends there too.
+
+    ## Info
+    `reward_terms`, `costs`, `action_mask`, `dt` (days that the step took, a float), `days` (midnights crossed), `minute` (of the
+    day), `day`, `examined` (positions looked
+    at), `clicked` (the position clicked, from 1, or 0), `terminal_value`.
+
+    ## Version history
+    - v0: first version.
     """
 
     kind: ClassVar[type[Journeys]] = SlateJourneys

@@ -51,6 +51,8 @@ _SINCE: Final = _MINUTE + 1
 _AMOUNT: Final = _MINUTE + 2
 _CATEGORY: Final = _MINUTE + 3
 _MIDNIGHT: Final = 1440
+#: Arguments of `Journeys` that mean nothing where the person's own events time the decisions.
+WITHOUT: Final = ("decision_every", "send_minute")
 
 #: What matched in the window just passed.
 MOMENT: Final = np.dtype(
@@ -210,17 +212,18 @@ class TriggerJourneys(Journeys):
 
     columns: ClassVar[tuple[str, ...]] = TRIGGER_COLUMNS
     told: ClassVar[tuple[tuple[str, type], ...]] = (("dt", float), ("days", int), ("minute", int))
+    without: ClassVar[tuple[str, ...]] = WITHOUT
 
     def __init__(
         self, pool: Pool, n: int, *, triggers: Sequence[str] = tuple(TRIGGERS), **settings: Any
     ) -> None:
-        """Make empty slots.
+        """Make empty slots; `settings` are those of `Journeys`.
 
         Args:
             pool: whom episodes are about.
             n: slots.
             triggers: names of what is reacted to.
-            settings: those of `Journeys`, without the rhythm of decisions and the minute of sending.
+            **settings: see above.
 
         Raises:
             ValueError: an argument out of range, or no trigger.
@@ -265,7 +268,7 @@ def without_rhythm(settings: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: `decision_every` or `send_minute` among them.
     """
-    for name in ("decision_every", "send_minute"):
+    for name in WITHOUT:
         if name in settings:
             raise ValueError(
                 f"{name}: expected none where events time the decisions, found {settings[name]!r}"
@@ -276,19 +279,43 @@ def without_rhythm(settings: dict[str, Any]) -> dict[str, Any]:
 class TriggerEnv(CardholderEnv):
     """One cardholder, and a decision whenever something happens that a bank may react to.
 
+    ## Description
     A step lives on until the next border of the day (every hour from 08:00 to 21:00) behind which one of the triggers matched,
     or until the account closes or the horizon comes, however long that takes. What the bank may not use is not seen: visits
-    and clicks of who blocks tracking, transactions without the consent to sensitive data. An episode begins at midnight of
-    day 0, before anything has happened: only `nothing` can be chosen there; a contact asked for all the same counts as
-    `blocked` and costs nothing.
+    and clicks of who blocks tracking, transactions without the consent to sensitive data. It is what an arena policy with
+    `triggers` does by `react()`.
 
-    Actions and masks are `CardholderEnv`'s; a contact is sent at the minute of the decision, and the mask asks the rules about
-    that minute. The observation adds `TRIGGER_COLUMNS`: which triggers matched, the minute of the day, and of the last event
-    that matched the minutes since, the amount and the category.
+    ## Action space
+    Cardholder-v0's, and its masks. A contact is sent at the minute of the decision, and the mask asks the rules about that
+    minute.
 
-    Rewards are `CardholderEnv`'s, discounted by each midnight crossed: a learner bootstraps with `daily_discount ** days`.
-    `expected` and `twin` are counted at midnight. `info` adds `dt`, days that the step took, a float; `days`, midnights
-    crossed; `minute`, of the day.
+    ## Observation space
+    Cardholder-v0's columns, which triggers matched, the minute of the day, and of the last event that matched the minutes since,
+    the amount and the category.
+
+    ## Rewards
+    CNY: the sum of `info["reward_terms"]`, whose terms and forms are Cardholder-v0's: `spending`, `purchases`, `contact_cost`,
+    `complaints`, `defaults`, `contact_price`, `attributed`, `expected`, `twin`, `terminal`. Each midnight crossed discounts
+    by `daily_discount`, so a learner bootstraps with `daily_discount ** info["days"]`. `expected` and `twin` are counted at
+    midnight, for the whole day.
+
+    ## Costs
+    `info["costs"]`, as in Cardholder-v0: `over_cap`, `unsubscribes`, `off_switches`, `complaints`, `blocked`.
+
+    ## Starting state
+    As in Cardholder-v0, at midnight of day 0, before anything has happened: only `nothing` can be chosen there; a contact asked
+    for all the same counts as `blocked` and costs nothing.
+
+    ## Episode end
+    As in Cardholder-v0: *terminated* when the account closes, *truncated* at the horizon, where `info["terminal_value"]` is
+    what the account is worth. A step in which nothing happens ends there too.
+
+    ## Info
+    `reward_terms`, `costs`, `action_mask`, `dt` (days that the step took, a float), `days` (midnights crossed), `minute` (of the
+    day), `day`, `terminal_value`.
+
+    ## Version history
+    - v0: first version.
     """
 
     kind: ClassVar[type[Journeys]] = TriggerJourneys

@@ -60,7 +60,7 @@ def test_every_argument_has_a_meaning_and_is_taken_with_its_default(name: str, m
     shown = made.arguments(made.found(ENTRY_POINTS[name][0]))
     assert all(meaning for _, _, meaning in shown)
     defaults = {argument: default for argument, default, _ in shown if argument not in ARGUMENTS}
-    assert {"reward", "horizon", "decision_every", "terminal_value"} <= set(defaults)
+    assert {"reward", "horizon", "terminal_value"} <= set(defaults)
     given = {key: ast.literal_eval(value.strip("`")) for key, value in defaults.items()}
     env = gymnasium.make(name, **ARGUMENTS, **given)
     assert env.reset(seed=1)[0] is not None
