@@ -8,6 +8,7 @@ from tests.contract.envs.test_same_world import Kept, in_order
 from tests.fakes.simple_policies import Silent
 from tests.fakes.small_pools import small_pool
 
+from cardarena.simulator.bank.gate import open_arms
 from cardarena.simulator.contracts import Contacts
 from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
@@ -213,3 +214,30 @@ def test_settings_that_say_nothing_are_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         TriggerJourneys(small_pool(), 1, **settings)
+
+
+def test_the_mask_asks_the_rules_about_the_present_minute() -> None:
+    pool = small_pool()
+    n = pool.base.members.size
+    journeys = TriggerJourneys(pool, n)
+    journeys.seed(np.arange(n))
+    journeys.reset(cardholder=pool.base.members, luck=4)
+    offers, channels = journeys.codec.offers, journeys.codec.channels
+    told: list[tuple[int, np.ndarray]] = []
+    for _ in range(4):
+        out = journeys.step(np.zeros((n, 4)))
+        for i in np.flatnonzero(journeys.slots.journey["minute"] > 0):
+            day, minute = (int(journeys.slots.journey[name][i]) for name in ("day", "minute"))
+            account = journeys.slots.accounts[i : i + 1]
+            minutes = np.full(channels.size, minute)
+            arms = open_arms(account, np.zeros(1, np.int64), pool.rules, offers, channels, minutes, 0, day)[0]
+            parts = out.mask[i, 2 : 2 + offers.size + channels.size]
+            np.testing.assert_array_equal(parts[: offers.size], arms.any(axis=1))
+            np.testing.assert_array_equal(parts[offers.size :], arms.any(axis=0))
+            told.append((minute, arms.any(axis=0)))
+    # Some channel is quiet at some of these minutes and not at others.
+    some = np.flatnonzero(np.ptp(journeys.moments.quiet, axis=0))[0]
+    quiet = [bool(journeys.moments.quiet[(minute - 480) // 60, some]) for minute, _ in told]
+    assert not any(is_open[some] for (_, is_open), q in zip(told, quiet, strict=True) if q)
+    assert any(is_open[some] for (_, is_open), q in zip(told, quiet, strict=True) if not q)
+    assert any(quiet)
