@@ -96,7 +96,7 @@ def waiting_value(reward: Floats, share: Floats, goodwill: Floats | float) -> tu
 
         >>> wait, contact = waiting_value(np.full((1, 3), 3.0), np.array([[0.0, 0.0, 1.0]]), 0.0)
         >>> wait, contact
-        (array([[0., 3., 3.]]), array([3.]))
+        (array([[3., 3., 3.]]), array([3.]))
     """
     n, steps = reward.shape
     later = np.minimum(np.arange(share.shape[1]) + 1, share.shape[1] - 1)

@@ -414,9 +414,8 @@ def test_stocks_decay_by_their_keep() -> None:
     people["need_scale"] = 0.0
     for stock in ("load", "wear", "awareness", "annoyance", "blindness", "benefit"):
         people[stock] = 0.5
-    world.state.accounts["contacts_28d"] = (
-        1.0  # wear, awareness and blindness are of those whom a contact reached
-    )
+    # Wear, awareness and blindness are of those whom a contact has ever reached.
+    world.state.accounts["last_contact_day"] = 0
     before = people["load"][:, SMS].copy()
     world.rules.parameter["service_message_load"] = 0.0
     world.play(Silent(), 4)
