@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cardarena.agents.arms import STOCKS, Arms, Generator
+from cardarena.agents.arms import STOCKS, Arms, Generator, best_arm
 from cardarena.agents.boosting import boosted, one_thread_learning
 from cardarena.agents.effects import ridge, stacked
 from cardarena.agents.planning import LadderPolicy, Lookout, Outlook, Rule, futures
@@ -163,8 +163,7 @@ class BeliefPolicy(LadderPolicy):
             columns = future_columns(person, values)
             future = np.einsum("nf,naf->na", columns, self.belief.future[arms.channel])
             index = np.round(arms.value + self.rule.weight * future, 9)
-        arm = index.argmax(axis=1)
-        best = index[np.arange(view.n), arm]
+        arm, best = best_arm(index)
         price = self.rule.price + view.contact_price_mfen * 1e-5
         rows = np.flatnonzero(best > price)
         chosen = arm[rows]

@@ -3,7 +3,7 @@
 The one kernel below the single environments, the vector ones and Stable-Baselines3's; it knows nothing of Gymnasium.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -502,6 +502,14 @@ def _out_of_range(actions, sizes):
     return -1
 
 
+class Kernels(NamedTuple):
+    """What differs between kinds of journeys: the compiled loops over slots, all handed the same `_shared` arrays."""
+
+    step: Callable[..., int]
+    renew: Callable[..., None]
+    observe: Callable[..., None]
+
+
 class Journeys:
     """Slots in which people of a pool live their days, one decision a step.
 
@@ -524,6 +532,7 @@ class Journeys:
 
     columns: ClassVar[tuple[str, ...]] = COLUMNS
     told: ClassVar[tuple[tuple[str, type], ...]] = ()
+    kernels: ClassVar[Kernels] = Kernels(_step, _renew, _observe_all)
 
     def __init__(
         self,
@@ -717,13 +726,13 @@ class Journeys:
     def _advance(
         self, first: int, last: int, actions: np.ndarray, out: Outcome, rows: np.ndarray, is_kept: bool
     ) -> int:
-        return _step(first, last, *self._shared, actions, out, rows, is_kept)
+        return self.kernels.step(first, last, *self._shared, actions, out, rows, is_kept)
 
     def _renew(self, which: Bools, out: Outcome) -> None:
-        _renew(which, *self._shared, out)
+        self.kernels.renew(which, *self._shared, out)
 
     def _observe(self, which: Ints, is_twin: bool, observation: np.ndarray, mask: np.ndarray) -> None:
-        _observe_all(which, is_twin, *self._shared, observation, mask)
+        self.kernels.observe(which, is_twin, *self._shared, observation, mask)
 
     def _members(self, cardholder: int | Ints) -> Ints:
         asked = np.broadcast_to(np.asarray(cardholder, dtype=np.int64), self.n)

@@ -9,11 +9,11 @@ from cardarena.simulator.behaviour.events import KIND_RESPONSE, VISIT
 from cardarena.simulator.behaviour.randomness import CARDHOLDER, EXAMINATION, draw
 from cardarena.simulator.behaviour.response import deliver
 from cardarena.simulator.compilation import compiled
-from cardarena.simulator.contracts import Bools, Ints
 from cardarena.simulator.envs.cardholder import JourneyEnv, JourneyVectorEnv
 from cardarena.simulator.envs.journeys import (
     COLUMNS,
     Journeys,
+    Kernels,
     Outcome,
     begin,
     describe,
@@ -260,6 +260,7 @@ class SlateJourneys(Journeys):
         ("clicked", int),
     )
     without: ClassVar[tuple[str, ...]] = WITHOUT
+    kernels: ClassVar[Kernels] = Kernels(_step, _renew, _observe_all)
 
     def __init__(
         self,
@@ -315,17 +316,6 @@ class SlateJourneys(Journeys):
     @property
     def _shared(self) -> tuple[Any, ...]:
         return self.slots, self.pool.base, self.rules, self.choice, self.setting, self.scenes
-
-    def _advance(
-        self, first: int, last: int, actions: np.ndarray, out: Outcome, rows: np.ndarray, is_kept: bool
-    ) -> int:
-        return _step(first, last, *self._shared, actions, out, rows, is_kept)
-
-    def _renew(self, which: Bools, out: Outcome) -> None:
-        _renew(which, *self._shared, out)
-
-    def _observe(self, which: Ints, is_twin: bool, observation: np.ndarray, mask: np.ndarray) -> None:
-        _observe_all(which, is_twin, *self._shared, observation, mask)
 
 
 def _uncapped(rules: Rules) -> Rules:

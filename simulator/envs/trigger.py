@@ -8,12 +8,12 @@ import numpy as np
 from cardarena.simulator.bank.gate import Parts, make_parts
 from cardarena.simulator.behaviour.events import KIND_VISIT
 from cardarena.simulator.compilation import compiled
-from cardarena.simulator.contracts import Bools, Ints
+from cardarena.simulator.contracts import Ints
 from cardarena.simulator.envs.cardholder import CardholderEnv, CardholderVectorEnv
 from cardarena.simulator.envs.journeys import (
     COLUMNS,
     Journeys,
-    Outcome,
+    Kernels,
     begin,
     draw_episode,
     live_until,
@@ -213,6 +213,7 @@ class TriggerJourneys(Journeys):
     columns: ClassVar[tuple[str, ...]] = TRIGGER_COLUMNS
     told: ClassVar[tuple[tuple[str, type], ...]] = (("dt", float), ("days", int), ("minute", int))
     without: ClassVar[tuple[str, ...]] = WITHOUT
+    kernels: ClassVar[Kernels] = Kernels(_step, _renew, _observe_all)
 
     def __init__(
         self, pool: Pool, n: int, *, triggers: Sequence[str] = tuple(TRIGGERS), **settings: Any
@@ -250,16 +251,9 @@ class TriggerJourneys(Journeys):
     def _days_kept(self) -> int:
         return self.horizon
 
-    def _advance(
-        self, first: int, last: int, actions: np.ndarray, out: Outcome, rows: np.ndarray, is_kept: bool
-    ) -> int:
-        return _step(first, last, *self._shared, self.moments, actions, out, rows, is_kept)
-
-    def _renew(self, which: Bools, out: Outcome) -> None:
-        _renew(which, *self._shared, self.moments, out)
-
-    def _observe(self, which: Ints, is_twin: bool, observation: np.ndarray, mask: np.ndarray) -> None:
-        _observe_all(which, is_twin, *self._shared, self.moments, observation, mask)
+    @property
+    def _shared(self) -> tuple[Any, ...]:
+        return *super()._shared, self.moments
 
 
 def without_rhythm(settings: dict[str, Any]) -> dict[str, Any]:
