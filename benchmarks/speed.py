@@ -246,7 +246,6 @@ class StreamedLog:
         self._writers: dict[str, Any] = {}
         self._queue: queue.Queue[Any] = queue.Queue(self._WAITING_DAYS)
         self._failure: BaseException | None = None
-        self._rows: Any = None
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
         self._cases: list[Any] = []
@@ -301,14 +300,8 @@ class StreamedLog:
 
         from cardarena.simulator.log import in_order, split_events
 
-        parts = [part for part in events if part.size]
-        if parts:
-            # Every day's rows lie in the same memory: fresh pages would cost more than the copy.
-            n = sum(part.size for part in parts)
-            if self._rows is None or self._rows.size < n:
-                self._rows = np.empty(n + n // 8, dtype=parts[0].dtype)
-            rows = np.concatenate(parts, out=self._rows[:n])
-            for name, columns in split_events(in_order(rows)).items():
+        if parts := in_order(events):
+            for name, columns in split_events(parts).items():
                 self._append(name, columns)
         for name, rows in (("decisions", decisions), ("state_daily", census)):
             if rows is not None and rows.size:

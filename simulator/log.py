@@ -5,12 +5,11 @@ milli-fen (`_mfen`), ticket amounts whole fen, probabilities integer parts per b
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numba import njit
 
 from cardarena.simulator.behaviour.census import STATE_MEASURES as STATE_MEASURES
 from cardarena.simulator.compilation import compiled
@@ -141,13 +140,11 @@ def columns_of(name: str) -> dict[str, np.dtype]:
     raise UnknownNameError("table", name, TABLES)
 
 
-@njit(cache=True, nogil=True)
-def _count_kinds(kinds):
-    """Return the number of rows of each kind, shape (kinds,)."""
-    counts = np.zeros(_N_KINDS, dtype=np.int64)
+@compiled(nogil=True)
+def _count_kinds(kinds, counts):
+    """Add the number of rows of each kind to `counts`, shape (kinds,)."""
     for kind in kinds:
         counts[kind] += 1
-    return counts
 
 
 @compiled(nogil=True)
@@ -161,7 +158,7 @@ def _split(kinds, rows, fields, columns, firsts, places, done):
         columns: per width, the values of all columns, one column behind the other.
         firsts: per width, the number of each table's first column, and behind the last the number of all.
         places: per width, where in `columns` each column begins.
-        done: zeros, shape (kinds,).
+        done: rows of each kind that are there already, shape (kinds,); counted up.
     """
     by_1, by_2, by_4, by_8 = rows
     field_1, field_2, field_4, field_8 = fields
@@ -182,12 +179,17 @@ def _split(kinds, rows, fields, columns, firsts, places, done):
             out_8[at_8[c] + j] = by_8[i, field_8[c]]
 
 
-def split_events(rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-    """Return the event rows as tables of contiguous columns."""
-    rows = np.ascontiguousarray(rows, dtype=EVENT)
-    kinds = rows.view(np.int8).reshape(rows.size, EVENT.itemsize)[:, _OFFSET["kind"]]
-    counts = _count_kinds(kinds)
-    matrices, fields, buffers, firsts, places = [], [], [], [], []
+def _kinds(rows: np.ndarray) -> np.ndarray:
+    return rows.view(np.int8).reshape(rows.size, EVENT.itemsize)[:, _OFFSET["kind"]]
+
+
+def split_events(parts: Sequence[np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Return event rows, in one or more parts, as tables of contiguous columns."""
+    parts = [np.ascontiguousarray(part, dtype=EVENT) for part in parts if part.size]
+    counts = np.zeros(_N_KINDS, dtype=np.int64)
+    for part in parts:
+        _count_kinds(_kinds(part), counts)
+    fields, buffers, firsts, places = [], [], [], []
     found: dict[tuple[str, str], np.ndarray] = {}
     for width in (1, 2, 4, 8):
         own = [
@@ -201,14 +203,14 @@ def split_events(rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         for (name, column, *_), first, end in zip(own, ends[:-1], ends[1:], strict=True):
             found[name, column] = buffer[first:end]
         per_table = [sum(name == other for other, *_ in own) for name in EVENT_TABLES]
-        matrices.append(rows.view(f"i{width}").reshape(rows.size, EVENT.itemsize // width))
         fields.append(np.array([_OFFSET[field] // width for _, _, field, _ in own], dtype=np.int64))
         buffers.append(buffer)
         firsts.append(np.cumsum([0, *per_table]))
         places.append(ends)
-    _split(
-        kinds, *map(tuple, (matrices, fields, buffers, firsts, places)), np.zeros(_N_KINDS, dtype=np.int64)
-    )
+    done = np.zeros(_N_KINDS, dtype=np.int64)
+    for part in parts:
+        matrices = tuple(part.view(f"i{width}").reshape(part.size, -1) for width in (1, 2, 4, 8))
+        _split(_kinds(part), matrices, *map(tuple, (fields, buffers, firsts, places)), done)
     return {
         name: {column: found[name, column] for column in columns}
         for name, (_, columns) in EVENT_TABLES.items()
@@ -216,23 +218,27 @@ def split_events(rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
 
 
 @compiled(nogil=True)
-def _is_in_order(rows):
-    """Say whether every row stands behind the one before by (day, cardholder, ordinal)."""
-    before = np.int64(-1)
+def _last_key(rows, before):
+    """Return the last row's key by (day, cardholder, ordinal); -1 if any row does not stand behind the one before."""
     for i in range(rows.size):
         row = rows[i]
         key = ((np.int64(row.day) + 4096) << 47) | (np.int64(row.cardholder) << 16) | np.int64(row.ordinal)
         if key <= before:
-            return False
+            return np.int64(-1)
         before = key
-    return True
+    return before
 
 
-def in_order(rows: np.ndarray) -> np.ndarray:
-    """Return event rows of one or more days in the log's order; free when they already are."""
-    if rows.size < 2 or _is_in_order(rows):
-        return rows
-    return rows[np.lexsort((rows["ordinal"], rows["cardholder"], rows["day"]))]
+def in_order(parts: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Return parts of event rows in the log's order, by part and row; the very parts when they already are."""
+    parts = [part for part in parts if part.size]
+    before = np.int64(0)
+    for part in parts:
+        before = _last_key(part, before)
+        if before < 0:
+            rows = np.concatenate(parts)
+            return [rows[np.lexsort((rows["ordinal"], rows["cardholder"], rows["day"]))]]
+    return parts
 
 
 class RunLog:
@@ -276,7 +282,7 @@ class RunLog:
         self, events: Iterable[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None
     ) -> None:
         """Add a day's events (any order), decisions, and census rows."""
-        self._events.append(in_order(_join(list(events), EVENT)))
+        self._events += in_order(events)
         if decisions is not None and decisions.size:
             self._decisions.append(decisions)
         if census is not None:
@@ -297,7 +303,7 @@ class RunLog:
         """
         columns_of(name)
         if not self._tables:
-            self._tables = split_events(_join(self._events, EVENT))
+            self._tables = split_events(self._events)
             plain = {"decisions": self._decisions, "state_daily": self._census, "cases": self._cases}
             for other, dtype in _PLAIN_TABLES.items():
                 rows = _join(plain[other], dtype)

@@ -14,7 +14,6 @@ from cardarena.simulator.behaviour.parameters import parameter_names
 from cardarena.simulator.contracts import Contacts, View
 from cardarena.simulator.errors import CardArenaError
 from cardarena.simulator.log import split_events
-from cardarena.simulator.rules import EVENT
 from cardarena.simulator.scenario import load_scenario
 from cardarena.simulator.world import World
 
@@ -131,5 +130,4 @@ class Trial:
         sink = _Rows()
         self.world.play(Given(together), days, sink=sink, reset=not self._begun)
         self._begun = True
-        rows = np.concatenate(sink.rows) if sink.rows else np.zeros(0, EVENT)
-        return split_events(rows)
+        return split_events(sink.rows)

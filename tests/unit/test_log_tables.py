@@ -28,8 +28,8 @@ def test_an_event_row_has_its_fields_at_multiples_of_their_width_and_no_padding(
 def test_the_split_is_that_of_masks() -> None:
     kept = _Kept()
     small_world(200).play(Scattered(1, 0.5, rounds=2), 5, sink=kept)
-    rows = in_order(np.concatenate(kept.parts))
-    tables = split_events(rows)
+    rows = np.concatenate(in_order(kept.parts))
+    tables = split_events(np.array_split(rows, 7))
     assert list(tables) == list(EVENT_TABLES)
     for name, (kind, columns) in EVENT_TABLES.items():
         own = rows[rows["kind"] == kind]
@@ -41,14 +41,16 @@ def test_the_split_is_that_of_masks() -> None:
 
 
 def test_no_rows_make_empty_tables() -> None:
-    tables = split_events(np.zeros(0, dtype=EVENT))
+    tables = split_events([np.zeros(0, dtype=EVENT)])
     assert all(values.size == 0 for table in tables.values() for values in table.values())
 
 
 def test_rows_in_any_order_come_into_the_logs_order() -> None:
     kept = _Kept()
     small_world(50).play(Scattered(1, 0.5), 3, sink=kept)
-    rows = in_order(np.concatenate(kept.parts))
-    shuffled = np.random.default_rng(1).permutation(rows)
-    assert in_order(rows) is rows
-    np.testing.assert_array_equal(in_order(shuffled), rows)
+    rows = np.concatenate(in_order(kept.parts))
+    parts = np.array_split(rows, 3)
+    assert all(mine is theirs for mine, theirs in zip(in_order(parts), parts, strict=True))
+    for given in ([np.random.default_rng(1).permutation(rows)], parts[::-1], [rows[:1], rows[5:], rows[1:5]]):
+        (mended,) = in_order(given)
+        np.testing.assert_array_equal(mended, rows)
