@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,13 +33,12 @@ class ColumnWriter:
             # Ids, days and amounts lie close to the row before: their differences, packed, are smaller than what LZ4 makes
             # of them, and cost less. Dictionaries cost more than they save here.
             wide = [f.name for f in table.schema if pa.types.is_integer(f.type) and f.type.bit_width > 8]
+            coding: dict[str, Any] = {
+                "compression": {f.name: "none" if f.name in wide else "lz4" for f in table.schema},
+                "column_encoding": dict.fromkeys(wide, "DELTA_BINARY_PACKED"),
+            }
             self._writer = pq.ParquetWriter(
-                self._partial,
-                table.schema,
-                compression={f.name: "none" if f.name in wide else "lz4" for f in table.schema},
-                column_encoding=dict.fromkeys(wide, "DELTA_BINARY_PACKED"),
-                use_dictionary=False,
-                write_statistics=False,
+                self._partial, table.schema, **coding, use_dictionary=False, write_statistics=False
             )
         self._writer.write_table(table, row_group_size=1 << 20)
         self.rows += table.num_rows
