@@ -7,9 +7,31 @@ chunk as they get free, so a thread that was held up costs its neighbours nothin
 import itertools
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from cardarena.simulator.behaviour.neighbours import BLOCK
 
 Result = TypeVar("Result")
+
+#: The most people that one compiled call runs serially.
+CHUNK: Final = 8192
+#: Below this many people a second thread costs more than it brings.
+PARALLEL_FROM: Final = 50_000
+
+
+def even_chunks(n: int, threads: int) -> tuple[int, int]:
+    """Return how many people make a chunk, and how many threads to use, for `in_chunks`.
+
+    Chunks are alike, so that no thread waits for another's last one, and of whole blocks, in which views are shuffled.
+
+    Args:
+        n: how many people.
+        threads: threads that there are.
+    """
+    threads = threads if n >= PARALLEL_FROM else 1
+    rounds = max(1, -(-n // (CHUNK * threads)))
+    each = -(-n // (rounds * threads))
+    return max(1, min(CHUNK, n, -(-each // BLOCK) * BLOCK)), threads
 
 
 def in_chunks(n: int, step: int, threads: int, work: Callable[[int, int, int], Result]) -> list[Result]:

@@ -271,7 +271,7 @@ class Play:
             offers: np.ndarray, channels: np.ndarray, at: np.ndarray, depth: int, rows: np.ndarray | None
         ) -> np.ndarray:
             who = order if rows is None else order[rows]
-            return open_arms(accounts, who, rules, offers, channels, at, depth, day)
+            return open_arms(accounts, who, rules, offers, channels, at, depth, day, threads)
 
         return View(
             day=day,

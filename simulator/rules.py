@@ -6,11 +6,6 @@ import numpy as np
 
 from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS, N_CONTEXTS
 
-#: People that one compiled call runs serially.
-CHUNK: Final = 8192
-#: Below this many people a second thread costs more than it brings.
-PARALLEL_FROM: Final = 50_000
-
 #: The compliance rules and switches of a scenario; -1 means no cap.
 COMPLIANCE: Final = np.dtype(
     [

@@ -15,9 +15,8 @@ from cardarena.simulator.cache_lines import LINE
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS, N_CONTEXTS
-from cardarena.simulator.parallel import in_chunks
+from cardarena.simulator.parallel import even_chunks, in_chunks
 from cardarena.simulator.prefetch import prefetch
-from cardarena.simulator.rules import CHUNK, PARALLEL_FROM
 
 #: Names of the columns, in order. `days_since_*` are capped at 400; money is in CNY.
 FEATURES: Final = tuple(column.name for column in FEATURE_TABLE)
@@ -280,5 +279,5 @@ def feature_columns(
         row, place = np.zeros(N_FEATURES), np.empty(last - first, dtype=np.int64)
         _fill(accounts, order, today, wanted, parts, lines, out, first, last, row, place)
 
-    in_chunks(order.size, CHUNK, threads if order.size >= PARALLEL_FROM else 1, work)
+    in_chunks(order.size, *even_chunks(order.size, threads), work)
     return out

@@ -6,14 +6,17 @@ It is asked three times: by a view's mask, at the decision, and again at deliver
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from cardarena.simulator.bank.records import EVERYBODY, NEVER
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.names import Rule
-from cardarena.simulator.parallel import in_chunks
-from cardarena.simulator.rules import CHUNK, PARALLEL_FROM, Rules
+from cardarena.simulator.parallel import even_chunks, in_chunks
+from cardarena.simulator.prefetch import prefetch
+from cardarena.simulator.rules import Rules
 
+#: The cache lines of an account that a question for open arms reads, and how many people ahead they are fetched.
+_READ = (0, 64, 384, 448, 512, 576)
+_AHEAD = 4
 _NONE = int(Rule.NONE)
 _CONSENT = int(Rule.CONSENT)
 _PERMISSION = int(Rule.CHANNEL_PERMISSION)
@@ -258,17 +261,32 @@ def gate_column(
     def work(_: int, first: int, last: int) -> None:
         _gate_rows(*fixed, first, last)
 
-    in_chunks(order.size, CHUNK, threads if order.size >= PARALLEL_FROM else 1, work)
+    in_chunks(order.size, *even_chunks(order.size, threads), work)
     return out
 
 
-@njit(cache=True)
+@compiled(nogil=True)
 def _arms_rows(
-    accounts, order, offers, channels, compliance, offer, channel, minute, depth, day, out, first, last
+    accounts,
+    order,
+    offers,
+    channels,
+    compliance,
+    offer,
+    channel,
+    minute,
+    depth,
+    day,
+    out,
+    first,
+    last,
+    by_channel,
 ):
     rule = compliance[0]
-    by_channel = np.zeros(channel.size, dtype=np.bool_)
     for position in range(first, last):
+        after = order[min(position + _AHEAD, last - 1)]
+        for byte in _READ:
+            prefetch(accounts, after, byte)
         account = accounts[order[position]]
         is_reached = False
         for j in range(channel.size):
@@ -301,6 +319,7 @@ def open_arms(
     minutes: np.ndarray,
     depth: int,
     day: int,
+    threads: int = 1,
 ) -> np.ndarray:
     """Return which offers may go by which channels, shape (n, offers, channels), bool; what `gate` says, at once.
 
@@ -315,23 +334,16 @@ def open_arms(
         minutes: minute of the day by channel, shape (channels,).
         depth: depth of personalisation.
         day: day of the world.
+        threads: compiled threads; a million people are worth two.
     """
     out = np.zeros((order.size, offers.size, channels.size), dtype=np.bool_)
-    _arms_rows(
-        accounts,
-        order,
-        rules.offers,
-        rules.channels,
-        rules.compliance,
-        offers,
-        channels,
-        minutes,
-        depth,
-        day,
-        out,
-        0,
-        order.size,
-    )
+    tables = rules.offers, rules.channels, rules.compliance
+    fixed = (accounts, order, *tables, offers, channels, minutes, depth, day, out)
+
+    def work(_: int, first: int, last: int) -> None:
+        _arms_rows(*fixed, first, last, np.zeros(channels.size, dtype=np.bool_))
+
+    in_chunks(order.size, *even_chunks(order.size, threads), work)
     return out
 
 

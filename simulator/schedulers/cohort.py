@@ -24,9 +24,9 @@ from cardarena.simulator.behaviour.response import deliver, expire, waiting_cont
 from cardarena.simulator.cache_lines import LINE
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.errors import SchedulerError
-from cardarena.simulator.parallel import in_chunks
+from cardarena.simulator.parallel import even_chunks, in_chunks
 from cardarena.simulator.prefetch import prefetch
-from cardarena.simulator.rules import CHUNK, EVENT, PARALLEL_FROM, Rules
+from cardarena.simulator.rules import EVENT, Rules
 from cardarena.simulator.state import WorldState, inbox_starts
 
 #: As many as the machine, or NUMBA_NUM_THREADS, allows.
@@ -224,7 +224,7 @@ class CohortScheduler:
         n = state.people.size
         contacts = state.pending
         starts = inbox_starts(contacts, n)
-        threads = self.threads if n >= PARALLEL_FROM else 1
+        step, threads = even_chunks(n, self.threads)
         arrays = (
             state.people,
             state.accounts,
@@ -233,7 +233,6 @@ class CohortScheduler:
             state.agenda_next,
             state.mood,
         )
-        step = min(CHUNK, n)
         busiest = int(np.max(np.diff(starts[::step], append=starts[-1]), initial=0))
         rows = self._buffer(threads, step, busiest)
         census = np.zeros((threads, N_MEASURES, N_BINS), dtype=np.int64)

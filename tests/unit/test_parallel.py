@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from cardarena.simulator.parallel import in_chunks
+from cardarena.simulator.behaviour.neighbours import BLOCK
+from cardarena.simulator.parallel import CHUNK, even_chunks, in_chunks
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -17,6 +18,20 @@ def test_every_chunk_is_done_once_and_in_order(n: int, threads: int) -> None:
 
 def test_nobody_means_no_chunk() -> None:
     assert in_chunks(0, 64, 2, lambda slot, first, last: 1) == []
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+@pytest.mark.parametrize("n", [0, 1, 1000, 1025, 49_999, 50_000, 100_000, 131_073, 1_000_000])
+def test_chunks_are_alike_and_of_whole_blocks(n: int, threads: int) -> None:
+    each, used = even_chunks(n, threads)
+    sizes = [last - first for first, last in in_chunks(n, each, 1, lambda _, first, last: (first, last))]
+    assert sum(sizes) == n
+    assert 1 <= each <= CHUNK
+    assert all(size % BLOCK == 0 for size in sizes[:-1])
+    assert used == (threads if n >= 50_000 else 1)
+    # A thread has at most one chunk more than another, and so the work of a block more for every round before.
+    rounds = -(-len(sizes) // used)
+    assert each * rounds <= -(-n // used) + rounds * BLOCK
 
 
 def test_no_two_calls_share_a_slot_at_a_time() -> None:
