@@ -136,14 +136,17 @@ class Objective:
     def sensitivities(self, u: np.ndarray) -> np.ndarray:
         """Return how many half-widths each target moves per prior standard deviation, shape (bands, parameters).
 
-        Unlike the residuals', these slopes know no inactive side: what lies well inside a band moves all the same. Each is
-        shrunk by the luck that a difference of two simulations may hold; the seeds are shared, so that is at most it.
+        Unlike the residuals', these slopes know no inactive side: what lies well inside a band moves all the same. An end
+        that is open, though, says nothing while it is far: such a band counts near its edge alone. Each slope is shrunk
+        by the luck that a difference of two simulations may hold; the seeds are shared, so that is at most it.
         """
         at, around, steps = self._differences(u)
         luck = math.sqrt(2.0) * self.noise / STEP
         widths = self.widths * np.sqrt(1.0 + luck**2)
         values = self.values(at)
         slopes = np.array([(self.values(m) - values) / h for m, h in zip(around, steps, strict=True)]).T
+        is_far = np.array([band.is_one_sided for band in self.bands]) & (self.misses(at) == 0.0)
+        slopes[is_far] = 0.0
         return np.nan_to_num(slopes / widths[:, None])
 
     def _differences(self, u: np.ndarray) -> tuple[Moments, list[Moments], np.ndarray]:
