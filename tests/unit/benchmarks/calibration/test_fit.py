@@ -201,6 +201,19 @@ def test_the_identification_names_what_moves_the_targets_alike():
     assert found.parameters[2].pinned_by == (("X.b", 1.0),)
 
 
+def test_an_open_band_pins_only_near_its_edge():
+    def alone(settings, overrides):
+        return {"X.a": (overrides["parameters"]["need_notice"], 0.0)}
+
+    def slope(low):
+        with Laboratory(SETTINGS, evaluate=alone) as laboratory:
+            objective = Objective(laboratory, (NEED,), (Band("X", "a", low, math.nan, math.inf),))
+            return float(objective.sensitivities(np.zeros(1))[0, 0])
+
+    assert slope(1.99) > 0.0
+    assert slope(0.5) == 0.0
+
+
 def test_standard_errors_follow_the_information():
     # One target, slope s half-widths per prior sd: the variance left is 1 / (1 + s^2).
     slopes = np.array([[2.0, 0.0]])
