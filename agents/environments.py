@@ -11,10 +11,11 @@ from typing import Any, Final
 from cardarena.agents.gymnasium_ids import register
 from cardarena.agents.registry import make_policy, policy_names
 from cardarena.simulator.behaviour.parameters import parameter_names
-from cardarena.simulator.envs.cardholder import CardholderEnv, CardholderVectorEnv
+from cardarena.simulator.envs.cardholder import CardholderEnv
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.slate import SlateEnv, SlateVectorEnv
 from cardarena.simulator.envs.trigger import TriggerEnv, TriggerVectorEnv
+from cardarena.simulator.envs.vector import CardholderVectorEnv
 from cardarena.simulator.scenario import Scenario, load_scenario, scenario_digest
 from cardarena.simulator.world import World
 

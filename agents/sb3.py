@@ -8,9 +8,9 @@ import numpy as np
 from gymnasium import spaces
 
 from cardarena.simulator.contracts import Bools
-from cardarena.simulator.envs.cardholder import Shell
-from cardarena.simulator.envs.journeys import Outcome
 from cardarena.simulator.envs.pool import Pool
+from cardarena.simulator.envs.shell import Shell
+from cardarena.simulator.envs.slots import Outcome
 from cardarena.simulator.errors import CardArenaError
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from cardarena.simulator.behaviour.events import KIND_RESPONSE, VISIT
 from cardarena.simulator.behaviour.randomness import CARDHOLDER, EXAMINATION, draw
 from cardarena.simulator.behaviour.response import deliver
 from cardarena.simulator.compilation import compiled
-from cardarena.simulator.envs.cardholder import JourneyEnv, JourneyVectorEnv
-from cardarena.simulator.envs.journeys import (
+from cardarena.simulator.envs.cardholder import JourneyEnv
+from cardarena.simulator.envs.journeys import Journeys, Kernels
+from cardarena.simulator.envs.pool import Pool
+from cardarena.simulator.envs.rewards import BLOCKED, CONTACT_PRICE, tally
+from cardarena.simulator.envs.slots import (
     COLUMNS,
-    Journeys,
-    Kernels,
     Outcome,
     begin,
     describe,
@@ -22,9 +23,8 @@ from cardarena.simulator.envs.journeys import (
     open_day,
     pass_night,
 )
-from cardarena.simulator.envs.pool import Pool
-from cardarena.simulator.envs.rewards import BLOCKED, CONTACT_PRICE, tally
 from cardarena.simulator.envs.trigger import WITHOUT, without_rhythm
+from cardarena.simulator.envs.vector import JourneyVectorEnv
 from cardarena.simulator.errors import CardArenaError
 from cardarena.simulator.names import CHANNELS, RESPONSES, Rule
 from cardarena.simulator.rules import PENDING, Rules

@@ -9,11 +9,12 @@ from cardarena.simulator.bank.gate import Parts, make_parts
 from cardarena.simulator.behaviour.events import KIND_VISIT
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.contracts import Ints
-from cardarena.simulator.envs.cardholder import CardholderEnv, CardholderVectorEnv
-from cardarena.simulator.envs.journeys import (
+from cardarena.simulator.envs.cardholder import CardholderEnv
+from cardarena.simulator.envs.journeys import Journeys, Kernels
+from cardarena.simulator.envs.pool import Pool
+from cardarena.simulator.envs.rewards import BLOCKED, CONTACT_PRICE, tally
+from cardarena.simulator.envs.slots import (
     COLUMNS,
-    Journeys,
-    Kernels,
     begin,
     draw_episode,
     live_until,
@@ -22,8 +23,7 @@ from cardarena.simulator.envs.journeys import (
     pass_night,
     request,
 )
-from cardarena.simulator.envs.pool import Pool
-from cardarena.simulator.envs.rewards import BLOCKED, CONTACT_PRICE, tally
+from cardarena.simulator.envs.vector import CardholderVectorEnv
 from cardarena.simulator.names import CATEGORIES, N_CATEGORIES, N_CHANNELS
 from cardarena.simulator.triggers import (
     FIRST_MINUTE,

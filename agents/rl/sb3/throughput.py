@@ -12,7 +12,7 @@ from cardarena.agents.rl.card import Observation
 from cardarena.agents.rl.sb3.lanes import Lanes, columns_for
 from cardarena.agents.rl.sb3.learners import Ppo
 from cardarena.agents.rl.settings import TrainingSettings
-from cardarena.simulator.envs.cardholder import Shell
+from cardarena.simulator.envs.shell import Shell
 
 
 class IdleLanes(Lanes):

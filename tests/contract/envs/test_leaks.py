@@ -16,10 +16,10 @@ from tests.fakes.small_pools import OVERRIDES, drawn_actions
 
 from cardarena.agents.environments import make_pool
 from cardarena.simulator.behaviour.person import NEED_ON
-from cardarena.simulator.envs.cardholder import CardholderVectorEnv
 from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.terminal import terminal_value
+from cardarena.simulator.envs.vector import CardholderVectorEnv
 from cardarena.simulator.names import CATEGORIES, Kind
 
 SEED = 987_654_321

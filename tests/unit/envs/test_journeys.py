@@ -9,10 +9,12 @@ from tests.fakes.small_pools import drawn_actions, small_pool
 from cardarena.agents.registry import make_policy
 from cardarena.simulator.bank.gate import gate_column
 from cardarena.simulator.behaviour.person import PERSON
-from cardarena.simulator.envs.cardholder import CardholderEnv, Shell
-from cardarena.simulator.envs.journeys import Journeys, Outcome
+from cardarena.simulator.envs.cardholder import CardholderEnv
+from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import ATTRIBUTION_DAYS, BLOCKED, COSTS, CREDITED, TERMS
+from cardarena.simulator.envs.shell import Shell
+from cardarena.simulator.envs.slots import Outcome
 from cardarena.simulator.names import Kind, Rule, Status
 
 N = 120

@@ -7,9 +7,9 @@ import pytest
 from tests.fakes.small_pools import drawn_actions, small_pool
 
 from cardarena.agents.sb3 import JourneysVecEnv
-from cardarena.simulator.envs.cardholder import CardholderVectorEnv, JourneyVectorEnv
 from cardarena.simulator.envs.slate import SlateVectorEnv
 from cardarena.simulator.envs.trigger import TriggerVectorEnv
+from cardarena.simulator.envs.vector import CardholderVectorEnv, JourneyVectorEnv
 
 pytest.importorskip("stable_baselines3")
 pytestmark = pytest.mark.rl

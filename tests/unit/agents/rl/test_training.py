@@ -148,7 +148,7 @@ def test_an_unknown_agent_and_a_ranked_world_are_refused(tmp_path: Path) -> None
 def lanes_of(frames: int = 1, is_flat: bool = False, **settings: Any) -> Any:
     from cardarena.agents.environments import make_pool
     from cardarena.agents.rl.sb3.lanes import Lanes, columns_for
-    from cardarena.simulator.envs.cardholder import Shell
+    from cardarena.simulator.envs.shell import Shell
 
     pool = make_pool("baseline", n_cardholders=40, world_seeds=(1001,))
     shell = Shell(pool, 12, terminal_value=False, offer_features=False, horizon=10, **settings)
@@ -160,8 +160,8 @@ def test_lanes_are_the_environment_encoded_and_out_of_step() -> None:
     from cardarena.agents.environments import make_pool
     from cardarena.agents.rl.encoding import Encoder
     from cardarena.agents.rl.sb3.lanes import prior_actions
-    from cardarena.simulator.envs.cardholder import Shell
-    from cardarena.simulator.envs.journeys import COLUMNS
+    from cardarena.simulator.envs.shell import Shell
+    from cardarena.simulator.envs.slots import COLUMNS
 
     lanes = lanes_of()
     lanes.warm_up(3)
