@@ -1,8 +1,8 @@
 """A page for each id that Gymnasium knows of ours, from the docstring of its class and the signatures of what builds it.
 
-The docstring's sections become the page's. Under `Observation space` the table of the columns is added, if the class has an
-`observation_table`; before `Version history` come the arguments, found by following sentences of the form "`settings` are
-those of `Journeys`" from docstring to docstring.
+The docstring's sections become the page's. Under `Observation space` the tables of the columns are added, those of the class's
+kind of journeys and those of the offers; before `Version history` come the arguments, found by following sentences of the form
+"`settings` are those of `Journeys`" from docstring to docstring.
 """
 
 import inspect
@@ -47,8 +47,8 @@ def page(name: str) -> list[str]:
     single, vector = (found(entry) if entry else None for entry in ENTRY_POINTS[name])
     made = get_type_hints(single)["return"]
     head, sections = sections_of(made)
-    for attribute in ("observation_table", "offer_observation_table"):
-        if columns := getattr(made, attribute, None):
+    if kind := getattr(made, "kind", None):
+        for columns in (kind.observation_table, made.offer_observation_table):
             sections["Observation space"] += ["", *observation(columns)]
     version = sections.pop("Version history", [])
     sections["Arguments"] = argument_table(arguments(single))

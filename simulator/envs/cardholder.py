@@ -6,13 +6,14 @@ import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from cardarena.simulator.bank.feature_table import Column
 from cardarena.simulator.contracts import Bools, Floats
 from cardarena.simulator.envs.actions import ActionCodec
 from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import COSTS, TERMS
 from cardarena.simulator.envs.shell import METADATA, OFFER_COLUMNS, OFFER_TABLE, Shell, wanted_options
-from cardarena.simulator.envs.slots import COLUMN_TABLE, Outcome
+from cardarena.simulator.envs.slots import Outcome
 from cardarena.simulator.names import CHANNELS, DEPTHS
 
 
@@ -21,6 +22,7 @@ class JourneyEnv(gymnasium.Env[Any, np.ndarray]):
 
     metadata = METADATA
     kind: ClassVar[type[Journeys]] = Journeys
+    offer_observation_table: ClassVar[tuple[Column, ...]] = OFFER_TABLE
 
     def __init__(self, pool: Pool, *, render_mode: str | None = None, **settings: Any) -> None:
         """Make an environment over a pool; `settings` are those of `Shell`. The kind of journeys has more.
@@ -198,9 +200,6 @@ class CardholderEnv(JourneyEnv):
     ## Version history
     - v0: first version.
     """
-
-    observation_table: ClassVar = COLUMN_TABLE
-    offer_observation_table: ClassVar = OFFER_TABLE
 
     @property
     def codec(self) -> ActionCodec:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
+from cardarena.simulator.bank.feature_table import FEATURE_TABLE, Column
 from cardarena.simulator.bank.gate import make_parts
 from cardarena.simulator.bank.records import ACCOUNT, NEVER
 from cardarena.simulator.bank.sending import send_minutes
@@ -31,7 +32,6 @@ from cardarena.simulator.envs.rewards import (
 )
 from cardarena.simulator.envs.slots import (
     CNY,
-    COLUMNS,
     JOURNEY,
     MIDNIGHT,
     SETTING,
@@ -53,6 +53,15 @@ from cardarena.simulator.prefetch import prefetch
 from cardarena.simulator.rules import EVENT, PENDING
 from cardarena.simulator.schedulers.cohort import MOST_THREADS
 
+#: Columns of an observation: the feature function's, and what only an environment says.
+COLUMN_TABLE: Final = (
+    *FEATURE_TABLE,
+    Column(
+        "contact_price", "CNY", "what each contact that goes out is charged; the same throughout an episode"
+    ),
+    Column("days_left", "", "share of the horizon that is left"),
+)
+COLUMNS: Final = tuple(column.name for column in COLUMN_TABLE)
 #: A yearly discount of 10 %, as incremental net value has it.
 DAILY_DISCOUNT: Final = 0.9 ** (1.0 / 365.0)
 #: A pushed contact arrives at the latest so many days after it was sent.
@@ -151,30 +160,18 @@ def _draw(which, slots, base, settings):
 
 
 @compiled(nogil=True)
-def _renew(which, slots, base, rules, choice, settings, out):
+def _begin(which, slots, base, settings):
     for i in range(which.size):
         if which[i]:
             begin(slots, i, base, settings[0])
-            observe(
-                slots,
-                i,
-                i,
-                base,
-                rules,
-                choice.parts,
-                settings[0],
-                out.observation[i],
-                out.mask[i],
-            )
-            out.day[i] = slots.journey[i].day
 
 
 @compiled(nogil=True)
-def _observe_all(which, is_twin, slots, base, rules, choice, settings, observation, mask):
+def _observe(which, rows, is_twin, slots, base, rules, choice, settings, observation, mask):
     for j in range(which.size):
-        i = which[j]
+        i, row = which[j], rows[j]
         at = slots.journey.size + i if is_twin else i
-        observe(slots, at, i, base, rules, choice.parts, settings[0], observation[j], mask[j])
+        observe(slots, at, i, base, rules, choice.parts, settings[0], observation[row], mask[row])
 
 
 @compiled()
@@ -188,10 +185,13 @@ def _out_of_range(actions, sizes):
 
 
 class Kernels(NamedTuple):
-    """What differs between kinds of journeys: the compiled loops over slots, all handed the same `_shared` arrays."""
+    """What differs between kinds of journeys: the compiled loops over slots, both handed the same `_shared` arrays.
+
+    Each kind compiles loops of its own: one loop that is handed a kind's functions would be compiled anew in every process,
+    since Numba keeps no code whose arguments are functions.
+    """
 
     step: Callable[..., int]
-    renew: Callable[..., None]
     observe: Callable[..., None]
 
 
@@ -211,13 +211,13 @@ class Journeys:
         horizon: decision days of an episode.
         form: name of the form of the reward.
         sizes: choices of each part of an action.
-        columns: names of an observation's columns.
+        observation_table: what an observation's columns are.
         told: name and type of what else a step tells, by row of `Outcome.told`.
     """
 
-    columns: ClassVar[tuple[str, ...]] = COLUMNS
+    observation_table: ClassVar[tuple[Column, ...]] = COLUMN_TABLE
     told: ClassVar[tuple[tuple[str, type], ...]] = ()
-    kernels: ClassVar[Kernels] = Kernels(_step, _renew, _observe_all)
+    kernels: ClassVar[Kernels] = Kernels(_step, _observe)
 
     def __init__(
         self,
@@ -332,12 +332,11 @@ class Journeys:
             self.slots.journey["member"][chosen] = asked[chosen]
         if luck is not None:
             self.slots.journey["luck"][chosen] = np.broadcast_to(_keys(luck), self.n)[chosen]
+        self._begin(chosen)
         out = self._outcome() if into is None else into
-        self._renew(chosen, out)
-        if into is None and not chosen.all():
-            rest = np.flatnonzero(~chosen)
-            out.observation[rest], out.mask[rest] = self.observed(rest)
-            out.day[rest] = self.slots.journey["day"][rest]
+        rows = np.flatnonzero(chosen) if into is not None else np.arange(self.n)
+        self._observe(rows, rows, False, out.observation, out.mask)
+        out.day[rows] = self.slots.journey["day"][rows]
         return out
 
     def step(self, actions: np.ndarray, rows: list[np.ndarray] | None = None) -> Outcome:
@@ -376,15 +375,20 @@ class Journeys:
             is_twin: look at their silent twins (paired form only).
         """
         which = np.asarray(which, dtype=np.int64)
-        observation = np.zeros((which.size, len(self.columns)), dtype=np.float32)
+        observation = np.zeros((which.size, len(self.observation_table)), dtype=np.float32)
         mask = np.zeros((which.size, self.n_mask), dtype=np.int8)
-        self._observe(which, is_twin, observation, mask)
+        self._observe(which, np.arange(which.size), is_twin, observation, mask)
         return observation, mask
 
     def info_of(self, out: Outcome) -> dict[str, np.ndarray]:
         """Return how long each slot's step took, in days (`dt`), and what else it told, arrays of shape (n,)."""
         told = {name: out.told[j].astype(kind) for j, (name, kind) in enumerate(self.told)}
         return {"dt": out.days, **told}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of an observation's columns."""
+        return tuple(column.name for column in self.observation_table)
 
     @property
     def n_mask(self) -> int:
@@ -413,11 +417,15 @@ class Journeys:
     ) -> int:
         return self.kernels.step(first, last, *self._shared, actions, out, rows, is_kept)
 
-    def _renew(self, which: Bools, out: Outcome) -> None:
-        self.kernels.renew(which, *self._shared, out)
+    def _begin(self, which: Bools) -> None:
+        """Begin the episodes that were drawn."""
+        _begin(which, self.slots, self.pool.base, self.setting)
 
-    def _observe(self, which: Ints, is_twin: bool, observation: np.ndarray, mask: np.ndarray) -> None:
-        self.kernels.observe(which, is_twin, *self._shared, observation, mask)
+    def _observe(
+        self, which: Ints, rows: Ints, is_twin: bool, observation: np.ndarray, mask: np.ndarray
+    ) -> None:
+        """Write what is observed at each slot of `which` into its row of `rows`."""
+        self.kernels.observe(which, rows, is_twin, *self._shared, observation, mask)
 
     def _members(self, cardholder: int | Ints) -> Ints:
         asked = np.broadcast_to(np.asarray(cardholder, dtype=np.int64), self.n)
@@ -443,7 +451,7 @@ class Journeys:
     def _outcome(self) -> Outcome:
         n = self.n
         return Outcome(
-            observation=np.empty((n, len(self.columns)), dtype=np.float32),
+            observation=np.empty((n, len(self.observation_table)), dtype=np.float32),
             mask=np.empty((n, self.n_mask), dtype=np.int8),
             terms=np.zeros((len(TERMS), n)),
             costs=np.zeros((len(COSTS), n), dtype=np.int64),

@@ -4,17 +4,17 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
+from cardarena.simulator.bank.feature_table import Column
 from cardarena.simulator.bank.gate import gate, is_stopped
 from cardarena.simulator.behaviour.events import KIND_RESPONSE, VISIT
 from cardarena.simulator.behaviour.randomness import CARDHOLDER, EXAMINATION, draw
 from cardarena.simulator.behaviour.response import deliver
 from cardarena.simulator.compilation import compiled
 from cardarena.simulator.envs.cardholder import JourneyEnv
-from cardarena.simulator.envs.journeys import Journeys, Kernels
+from cardarena.simulator.envs.journeys import COLUMN_TABLE, Journeys, Kernels
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import BLOCKED, CONTACT_PRICE, tally
 from cardarena.simulator.envs.slots import (
-    COLUMNS,
     Outcome,
     begin,
     describe,
@@ -29,8 +29,11 @@ from cardarena.simulator.errors import CardArenaError
 from cardarena.simulator.names import CHANNELS, RESPONSES, Rule
 from cardarena.simulator.rules import PENDING, Rules
 
-SLATE_COLUMNS: Final = (*COLUMNS, "minute_of_day")
-_N: Final = len(COLUMNS)
+SLATE_TABLE: Final = (
+    *COLUMN_TABLE,
+    Column("minute_of_day", "minutes", "of the visit; 0 where an episode begins"),
+)
+_N: Final = len(COLUMN_TABLE)
 _IN_APP: Final = CHANNELS.index("in_app")
 _CLICKED: Final = RESPONSES.index("clicked")
 _NONE: Final = int(Rule.NONE)
@@ -189,7 +192,7 @@ def _step_one(slots, i, base, rules, choice, setting, scenes, actions, out, rows
 
 
 @compiled(forceinline=True)
-def _observe(slots, at, i, base, rules, choice, setting, scenes, observation, mask):
+def _observe_one(slots, at, i, base, rules, choice, setting, scenes, observation, mask):
     """Write what may be known, and which offers may be shown, the same at every position: none where nobody visits."""
     describe(slots, at, i, base, setting, observation[:_N])
     observation[_N] = slots.journey[i].minute
@@ -217,26 +220,17 @@ def _step(first, last, slots, base, rules, choice, settings, scenes, actions, ou
             begin(slots, i, base, setting)
         else:
             n = _step_one(slots, i, base, rules, choice, setting, scenes, actions, out, rows, n, is_kept)
-        _observe(slots, i, i, base, rules, choice, setting, scenes, out.observation[i], out.mask[i])
+        _observe_one(slots, i, i, base, rules, choice, setting, scenes, out.observation[i], out.mask[i])
         out.day[i] = slots.journey[i].day
     return n
 
 
 @compiled(nogil=True)
-def _renew(which, slots, base, rules, choice, settings, scenes, out):
-    for i in range(which.size):
-        if which[i]:
-            begin(slots, i, base, settings[0])
-            _observe(slots, i, i, base, rules, choice, settings[0], scenes, out.observation[i], out.mask[i])
-            out.day[i] = slots.journey[i].day
-
-
-@compiled(nogil=True)
-def _observe_all(which, is_twin, slots, base, rules, choice, settings, scenes, observation, mask):
+def _observe(which, rows, is_twin, slots, base, rules, choice, settings, scenes, observation, mask):
     for j in range(which.size):
-        i = which[j]
+        i, row = which[j], rows[j]
         at = slots.journey.size + i if is_twin else i
-        _observe(slots, at, i, base, rules, choice, settings[0], scenes, observation[j], mask[j])
+        _observe_one(slots, at, i, base, rules, choice, settings[0], scenes, observation[row], mask[row])
 
 
 class SlateJourneys(Journeys):
@@ -251,7 +245,7 @@ class SlateJourneys(Journeys):
         p_examined: shape (positions,), chance that a visitor looks at a position.
     """
 
-    columns: ClassVar[tuple[str, ...]] = SLATE_COLUMNS
+    observation_table: ClassVar[tuple[Column, ...]] = SLATE_TABLE
     told: ClassVar[tuple[tuple[str, type], ...]] = (
         ("dt", float),
         ("days", int),
@@ -260,7 +254,7 @@ class SlateJourneys(Journeys):
         ("clicked", int),
     )
     without: ClassVar[tuple[str, ...]] = WITHOUT
-    kernels: ClassVar[Kernels] = Kernels(_step, _renew, _observe_all)
+    kernels: ClassVar[Kernels] = Kernels(_step, _observe)
 
     def __init__(
         self,

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from cardarena.simulator.bank.feature_table import FEATURE_TABLE, Column
 from cardarena.simulator.bank.features import FEATURE_INDEX, N_FEATURES, feature_row
 from cardarena.simulator.bank.gate import Parts, gate, is_stopped, open_parts
 from cardarena.simulator.behaviour.life import begin_day, close_day, plan_day
@@ -19,15 +18,7 @@ from cardarena.simulator.envs.rewards import EXPECTED, NO_TOUCH, PAIRED, TWIN
 from cardarena.simulator.names import N_CHANNELS
 from cardarena.simulator.schedulers.cohort import live_through
 
-#: Columns of an observation: the feature function's, and what only an environment says.
-COLUMN_TABLE: Final = (
-    *FEATURE_TABLE,
-    Column(
-        "contact_price", "CNY", "what each contact that goes out is charged; the same throughout an episode"
-    ),
-    Column("days_left", "", "share of the horizon that is left"),
-)
-COLUMNS: Final = tuple(column.name for column in COLUMN_TABLE)
+#: Behind the feature function's columns: see `journeys.COLUMN_TABLE`.
 _PRICE: Final = N_FEATURES
 _DAYS_LEFT: Final = N_FEATURES + 1
 _WEEK: Final = FEATURE_INDEX["contacts_7d"]

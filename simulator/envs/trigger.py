@@ -5,16 +5,16 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
+from cardarena.simulator.bank.feature_table import Column
 from cardarena.simulator.bank.gate import Parts, make_parts
 from cardarena.simulator.behaviour.events import KIND_VISIT
 from cardarena.simulator.compilation import compiled
-from cardarena.simulator.contracts import Ints
+from cardarena.simulator.contracts import Bools, Ints
 from cardarena.simulator.envs.cardholder import CardholderEnv
-from cardarena.simulator.envs.journeys import Journeys, Kernels
+from cardarena.simulator.envs.journeys import COLUMN_TABLE, Journeys, Kernels
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import BLOCKED, CONTACT_PRICE, tally
 from cardarena.simulator.envs.slots import (
-    COLUMNS,
     begin,
     draw_episode,
     live_until,
@@ -36,15 +36,15 @@ from cardarena.simulator.triggers import (
 )
 
 #: Columns of an observation: Cardholder's, which triggers matched, when it is, and the last event that matched.
-TRIGGER_COLUMNS: Final = (
-    *COLUMNS,
-    *(f"trigger_{name}" for name in TRIGGERS),
-    "minute_of_day",
-    "minutes_since_event",
-    "event_amount_cny",
-    *(f"event_{name}" for name in CATEGORIES),
+TRIGGER_TABLE: Final = (
+    *COLUMN_TABLE,
+    *(Column(f"trigger_{name}", "flag", f"lately: {meaning}") for name, meaning in TRIGGERS.items()),
+    Column("minute_of_day", "minutes", "of the decision; 0 where an episode begins"),
+    Column("minutes_since_event", "minutes", "since the last event that matched a trigger"),
+    Column("event_amount_cny", "CNY", "amount of that event"),
+    *(Column(f"event_{name}", "flag", f"that event is about {name}") for name in CATEGORIES),
 )
-_N: Final = len(COLUMNS)
+_N: Final = len(COLUMN_TABLE)
 _N_TRIGGERS: Final = len(TRIGGERS)
 _MINUTE: Final = _N + _N_TRIGGERS
 _SINCE: Final = _MINUTE + 1
@@ -98,7 +98,7 @@ def _notice(rows, first, last, account, wanted, moment):
 
 
 @compiled(forceinline=True)
-def _observe(slots, at, i, base, rules, choice, setting, moments, observation, mask):
+def _observe_one(slots, at, i, base, rules, choice, setting, moments, observation, mask):
     """Write what may be known, and what may be chosen now: nothing, where there is nothing to react to."""
     minute = slots.journey[i].minute
     moment = moments.moment[i]
@@ -177,27 +177,17 @@ def _step(first, last, slots, base, rules, choice, settings, moments, actions, o
             moments.moment[i].triggers = 0
         else:
             n = _step_one(slots, i, base, rules, choice, setting, moments, actions, out, rows, n, is_kept)
-        _observe(slots, i, i, base, rules, choice, setting, moments, out.observation[i], out.mask[i])
+        _observe_one(slots, i, i, base, rules, choice, setting, moments, out.observation[i], out.mask[i])
         out.day[i] = slots.journey[i].day
     return n
 
 
 @compiled(nogil=True)
-def _renew(which, slots, base, rules, choice, settings, moments, out):
-    for i in range(which.size):
-        if which[i]:
-            begin(slots, i, base, settings[0])
-            moments.moment[i].triggers = 0
-            _observe(slots, i, i, base, rules, choice, settings[0], moments, out.observation[i], out.mask[i])
-            out.day[i] = slots.journey[i].day
-
-
-@compiled(nogil=True)
-def _observe_all(which, is_twin, slots, base, rules, choice, settings, moments, observation, mask):
+def _observe(which, rows, is_twin, slots, base, rules, choice, settings, moments, observation, mask):
     for j in range(which.size):
-        i = which[j]
+        i, row = which[j], rows[j]
         at = slots.journey.size + i if is_twin else i
-        _observe(slots, at, i, base, rules, choice, settings[0], moments, observation[j], mask[j])
+        _observe_one(slots, at, i, base, rules, choice, settings[0], moments, observation[row], mask[row])
 
 
 class TriggerJourneys(Journeys):
@@ -210,10 +200,10 @@ class TriggerJourneys(Journeys):
         triggers: names of the triggers asked for.
     """
 
-    columns: ClassVar[tuple[str, ...]] = TRIGGER_COLUMNS
+    observation_table: ClassVar[tuple[Column, ...]] = TRIGGER_TABLE
     told: ClassVar[tuple[tuple[str, type], ...]] = (("dt", float), ("days", int), ("minute", int))
     without: ClassVar[tuple[str, ...]] = WITHOUT
-    kernels: ClassVar[Kernels] = Kernels(_step, _renew, _observe_all)
+    kernels: ClassVar[Kernels] = Kernels(_step, _observe)
 
     def __init__(
         self, pool: Pool, n: int, *, triggers: Sequence[str] = tuple(TRIGGERS), **settings: Any
@@ -246,6 +236,10 @@ class TriggerJourneys(Journeys):
         borders = range(FIRST_MINUTE, LAST_MINUTE + 1, WINDOW_MINUTES)
         chosen = self.pool.rules, self.codec.offers, self.codec.channels
         return np.stack([make_parts(*chosen, np.full(N_CHANNELS, b)).channels[2] for b in borders])
+
+    def _begin(self, which: Bools) -> None:
+        super()._begin(which)
+        self.moments.moment["triggers"][which] = 0
 
     @property
     def _days_kept(self) -> int:

@@ -15,9 +15,10 @@ from stable_baselines3.common.vec_env import VecEnv
 from cardarena.agents.rl.card import CONTACT_PRICE, DAYS_LEFT, Column, Observation
 from cardarena.agents.rl.encoding import Encoder, default_columns, scaled
 from cardarena.simulator.envs.actions import ActionCodec
+from cardarena.simulator.envs.journeys import COLUMNS
 from cardarena.simulator.envs.rewards import COSTS
 from cardarena.simulator.envs.shell import Shell
-from cardarena.simulator.envs.slots import COLUMNS, Outcome
+from cardarena.simulator.envs.slots import Outcome
 
 #: What a bank must not cause too often: the constraint of a constrained agent counts these.
 HARM: Final = np.array([name in ("unsubscribes", "off_switches", "complaints") for name in COSTS])

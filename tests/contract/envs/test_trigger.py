@@ -12,7 +12,7 @@ from cardarena.simulator.bank.gate import open_arms
 from cardarena.simulator.contracts import Contacts
 from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
-from cardarena.simulator.envs.trigger import TRIGGER_COLUMNS, TriggerJourneys
+from cardarena.simulator.envs.trigger import TRIGGER_TABLE, TriggerJourneys
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.names import CATEGORIES, Kind, Status
 from cardarena.simulator.rules import EVENT
@@ -20,7 +20,7 @@ from cardarena.simulator.triggers import LARGE_FEN, TRIGGERS, WINDOW_MINUTES, Ev
 from cardarena.simulator.world import World
 
 DAYS = 10
-AT = {name: TRIGGER_COLUMNS.index(name) for name in TRIGGER_COLUMNS}
+AT = {column.name: j for j, column in enumerate(TRIGGER_TABLE)}
 
 
 def scripted(journeys: Journeys, day: int, minute: int, n: int) -> np.ndarray:

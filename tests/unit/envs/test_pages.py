@@ -40,12 +40,22 @@ def test_a_page_has_every_section_and_names_what_the_environment_tells(name: str
         assert f"`{key}`" in text or f'info["{key}"]' in text, key
 
 
-def test_the_observation_tables_are_the_environments_columns(made: Any) -> None:
-    env: Any = gymnasium.make("CardArena/Cardholder-v0", **ARGUMENTS).unwrapped
-    text = "\n".join(made.page("CardArena/Cardholder-v0"))
+@pytest.mark.parametrize("name", sorted(name for name, (_, vector) in ENTRY_POINTS.items() if vector))
+def test_the_observation_tables_are_the_environments_columns(name: str, made: Any) -> None:
+    env: Any = gymnasium.make(name, **ARGUMENTS).unwrapped
+    text = "\n".join(made.page(name))
+    spaces = env.observation_space.spaces.values()
+    sizes = [len(env.feature_names), len(env.offer_feature_names) * len(env.journeys.codec.offers)]
+    assert [space.shape for space in spaces] == [(size,) for size in sizes]
+    last = 0
     for names in (env.feature_names, env.offer_feature_names):
-        at = [text.index(f"| {j} | `{name}` |") for j, name in enumerate(names)]
-        assert at == sorted(at)
+        for j, column in enumerate(names):
+            last = text.index(f"| {j} | `{column}` |", last)
+        assert f"| {len(names)} | `" not in text[last:].split("\n\n")[0]
+
+
+def test_a_table_says_what_is_missing_where(made: Any) -> None:
+    text = "\n".join(made.page("CardArena/Cardholder-v0"))
     rows = {
         row.split("`")[1]: row for row in text.splitlines() if row.startswith("| ") and row.count("`") >= 2
     }

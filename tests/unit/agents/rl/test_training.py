@@ -160,8 +160,8 @@ def test_lanes_are_the_environment_encoded_and_out_of_step() -> None:
     from cardarena.agents.environments import make_pool
     from cardarena.agents.rl.encoding import Encoder
     from cardarena.agents.rl.sb3.lanes import prior_actions
+    from cardarena.simulator.envs.journeys import COLUMNS
     from cardarena.simulator.envs.shell import Shell
-    from cardarena.simulator.envs.slots import COLUMNS
 
     lanes = lanes_of()
     lanes.warm_up(3)
