@@ -100,7 +100,7 @@ class JourneyEnv(gymnasium.Env[Any, np.ndarray]):
     def _told(self, out: Outcome, value: Floats, is_new: bool) -> tuple[Any, dict[str, Any]]:
         self._mask = out.mask[0]
         observation = self.shell.shown(out, is_new)
-        info = _info_of(self.journeys, out, value)
+        info = _info_of(self.shell, out, value)
         if isinstance(observation, dict):
             return {name: part[0].copy() for name, part in observation.items()}, info
         return observation[0], info
@@ -190,12 +190,14 @@ class CardholderEnv(JourneyEnv):
 
     ## Episode end
     *Terminated* when the account closes; in the paired form, when the twin's is closed too. *Truncated* at the horizon.
-    `info["terminal_value"]` is then what the account is worth in the scenario's run-out under the caretaker policy, from the
-    columns of the observation; with `terminal_value` it joins the reward, discounted, and nothing is to be bootstrapped.
+    What the account is then worth in the scenario's run-out under the caretaker policy, read from the columns of the
+    observation, joins the reward, discounted, and stands in `info["terminal_value"]`; nothing is to be bootstrapped. With
+    `terminal_value=False` it is neither paid nor told, and not even fitted.
 
     ## Info
-    `reward_terms`, `costs`, `action_mask`, `dt` (days lived in the step), `day` (that comes next), `terminal_value`. Nothing in
-    it predicts the hidden state better than the observation and the books do, but for the paired form's terms.
+    `reward_terms`, `costs`, `action_mask`, `dt` (days lived in the step), `day` (that comes next), and where it is paid
+    `terminal_value`, zero but at the horizon. Nothing in it predicts the hidden state better than the observation and the
+    books do, but for the paired form's terms.
 
     ## Version history
     - v0: first version.
@@ -217,12 +219,12 @@ class CardholderEnv(JourneyEnv):
         return f"offer {offer} by {CHANNELS[channel]}, {DEPTHS[depth]}"
 
 
-def _info_of(journeys: Journeys, out: Outcome, value: Floats) -> dict[str, Any]:
-    return {
+def _info_of(shell: Shell, out: Outcome, value: Floats) -> dict[str, Any]:
+    info = {
         "reward_terms": {name: float(out.terms[j, 0]) for j, name in enumerate(TERMS)},
         "costs": {name: int(out.costs[j, 0]) for j, name in enumerate(COSTS)},
         "action_mask": out.mask[0].copy(),
-        **{name: values[0].item() for name, values in journeys.info_of(out).items()},
+        **{name: values[0].item() for name, values in shell.journeys.info_of(out).items()},
         "day": int(out.day[0]),
-        "terminal_value": float(value[0]),
     }
+    return {**info, "terminal_value": float(value[0])} if shell.adds_terminal else info

@@ -6,13 +6,13 @@ import numpy as np
 from gymnasium import spaces
 
 from cardarena.simulator.bank.feature_table import Column
-from cardarena.simulator.contracts import Floats
+from cardarena.simulator.contracts import Floats, Ints
 from cardarena.simulator.envs.actions import ActionCodec
 from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import TERMINAL
 from cardarena.simulator.envs.slots import Outcome
-from cardarena.simulator.envs.terminal import terminal_value
+from cardarena.simulator.envs.terminal import TerminalValue, terminal_value
 from cardarena.simulator.names import CATEGORIES, N_CATEGORIES, SERVICES
 
 #: No amount, count or number of days comes near it.
@@ -75,7 +75,7 @@ class Shell:
 
     Attributes:
         journeys: the people.
-        adds_terminal: whether the terminal value joins the reward at the horizon.
+        adds_terminal: whether the terminal value joins the reward at the horizon, and is told.
         offers: shape (offers, columns), public facts of the offers, or None if they are not observed.
     """
 
@@ -96,7 +96,7 @@ class Shell:
             n: slots.
             kind: of journeys.
             terminal_value: whether the value of the run-out joins the reward, as the term `terminal`, where the horizon
-                cuts the journey.
+                cuts the journey, and is told in `info`. It is fitted at the first such end.
             offer_features: whether public facts of the offers are observed too.
             **settings: see above.
         """
@@ -142,20 +142,33 @@ class Shell:
         return table.reshape(n, -1)
 
     def close_books(self, out: Outcome) -> tuple[Floats, Floats]:
-        """Add the terminal value where the horizon cut a journey; return rewards and terminal values, CNY, shapes (n,)."""
-        journeys = self.journeys
-        value = np.zeros(journeys.n)
-        rows = np.flatnonzero(out.truncated)
-        if rows.size:
-            discount = float(journeys.setting["discount"][0])
-            model = terminal_value(journeys.pool, journeys.horizon, discount)
-            world = journeys.slots.journey["world"][rows]
-            value[rows] = model.of(out.observation[rows], world)
-            if journeys.form == "paired":
-                value[rows] -= model.of(journeys.observed(rows, is_twin=True)[0], world)
-            if self.adds_terminal:
-                out.terms[TERMINAL, rows] = discount ** out.days[rows] * value[rows]
+        """Pay the terminal value where the horizon cut a journey; return rewards and terminal values, CNY, shapes (n,).
+
+        The values are zero where none is paid.
+        """
+        value = np.zeros(self.journeys.n)
+        if self.adds_terminal and out.truncated.any():
+            rows = np.flatnonzero(out.truncated)
+            value[rows] = self._terminal_values(out, rows)
+            out.terms[TERMINAL, rows] = self._discount ** out.days[rows] * value[rows]
         return out.terms.sum(axis=0), value
+
+    @property
+    def terminal_value(self) -> TerminalValue:
+        """The pool's terminal value at this horizon, fitted when first asked for."""
+        return terminal_value(self.journeys.pool, self.journeys.horizon, self._discount)
+
+    @property
+    def _discount(self) -> float:
+        return float(self.journeys.setting["discount"][0])
+
+    def _terminal_values(self, out: Outcome, rows: Ints) -> Floats:
+        journeys, model = self.journeys, self.terminal_value
+        world = journeys.slots.journey["world"][rows]
+        value = model.of(out.observation[rows], world)
+        if journeys.form == "paired":
+            value -= model.of(journeys.observed(rows, is_twin=True)[0], world)
+        return value
 
 
 def wanted_options(options: dict[str, Any] | None) -> dict[str, Any]:

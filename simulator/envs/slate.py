@@ -351,7 +351,7 @@ class SlateEnv(JourneyEnv):
 
     ## Episode end
     As in Cardholder-v0: *terminated* when the account closes, *truncated* at the horizon, where `info["terminal_value"]` is
-    what the account is worth. A step in which nothing happens ends there too.
+    what the account is worth, if that is paid. A step in which nothing happens ends there too.
 
     ## Info
     `reward_terms`, `costs`, `action_mask`, `dt` (days that the step took, a float), `days` (midnights crossed), `minute` (of the

@@ -184,8 +184,9 @@ class JourneyVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
             "action_mask": out.mask,
             **self.journeys.info_of(out),
             "day": out.day,
-            "terminal_value": value,
         }
+        if self.shell.adds_terminal:
+            told["terminal_value"] = value
         return _paired(told, which)
 
 
