@@ -45,9 +45,9 @@ class Pool:
         rules: its rules.
         base: the arrays, read-only.
         days: the longest horizon that the calendar covers.
-        keys: key of each world, shape (worlds,), uint64.
         worlds: copies of the worlds at day 0, for whoever plays them as they are.
         make_policy: makes a policy from its name.
+        values: terminal values that were fitted on it, by horizon and discount.
     """
 
     def __init__(
@@ -77,7 +77,6 @@ class Pool:
         # Copies that may be written to: a pickled pool's are, and compiled code takes read-only arrays for another type.
         self.rules = Rules(*(records.copy() for records in worlds[0].rules))
         self.days = max(self.scenario.horizon.days, days or 0)
-        self.keys = np.array([world.state.seed for world in worlds], dtype=np.uint64)
         self.base = _based(self.worlds, self.days)
         if self.base.members.size == 0:
             raise CardArenaError("a pool: expected somebody with an open account at day 0, found nobody")

@@ -283,7 +283,7 @@ def test_no_id_and_no_seed_is_told(pool: Pool) -> None:
         told.append((answer[0], {**answer[4], "reward": answer[1]}))
     values = [array for both in told for part in both for array in numbers(part)]
     wide = [array for array in values if array.dtype.itemsize > 1]
-    keys = [WORLD_SEED, int(pool.keys[0]), luck, *range(SEED, SEED + members.size)]
+    keys = [WORLD_SEED, int(pool.worlds[0].state.seed), luck, *range(SEED, SEED + members.size)]
     assert not holds(wide, keys)
     assert holds([*wide, np.array([1.0, SEED + 3.0])], keys)
     assert all(array.dtype.names is None for array in values)
