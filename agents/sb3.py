@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from cardarena.simulator.contracts import Bools
+from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.shell import Shell
 from cardarena.simulator.envs.slots import Outcome
@@ -25,7 +26,80 @@ _HAS_SB3 = isinstance(VecEnv, type)
 _BASE: Any = VecEnv if _HAS_SB3 else object
 
 
-class JourneysVecEnv(_BASE):
+class JointVecEnv(_BASE):
+    """Journeys that step together: what Stable-Baselines3 asks of single environments is answered for all at once.
+
+    A subclass resets and steps, and keeps the masks.
+
+    Attributes:
+        codec: how actions are written.
+        is_flat: whether an action is one number; see `FlatAction`.
+    """
+
+    def __init__(self, like: Journeys, n: int, shown: spaces.Space[Any], *, is_flat: bool) -> None:
+        """Take the spaces.
+
+        Args:
+            like: journeys that choose as all of these do.
+            n: how many there are.
+            shown: space of what is shown of each.
+            is_flat: whether an action is one number.
+
+        Raises:
+            CardArenaError: Stable-Baselines3 is not installed.
+        """
+        if not _HAS_SB3:
+            raise CardArenaError("expected Stable-Baselines3, found none; install cardarena[rl]")
+        self.codec, self.is_flat = like.codec, is_flat
+        self.render_mode = None
+        chosen = spaces.Discrete(like.codec.n_flat) if is_flat else spaces.MultiDiscrete(like.sizes)
+        super().__init__(n, shown, chosen)
+        self._actions = np.zeros((n, like.sizes.size), dtype=np.int64)
+        self._masks = np.zeros((n, like.n_mask), dtype=np.int8)
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Keep the actions for `step_wait`."""
+        self._actions = self.codec.unflatten(actions) if self.is_flat else actions
+
+    def action_masks(self) -> Bools:
+        """Return what may be chosen now, shape (num_envs, parts) or, flat, (num_envs, actions)."""
+        return self.codec.flat_mask(self._masks) if self.is_flat else self._masks.astype(np.bool_)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Return an attribute, the same for every journey."""
+        return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Refuse: journeys share their settings.
+
+        Raises:
+            CardArenaError: always.
+        """
+        raise CardArenaError(f"expected no attribute to be set on single journeys, found {attr_name!r}")
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> Any:
+        """Call a method once; `action_masks` answers with a row for each journey, another's value is told to each."""
+        value = getattr(self, method_name)(*method_args, **method_kwargs)
+        if method_name == "action_masks" and indices is None:
+            return value
+        rows = list(self._get_indices(indices))
+        return value[rows] if method_name == "action_masks" else [value] * len(rows)
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """Say that nothing is wrapped."""
+        return [False] * len(list(self._get_indices(indices)))
+
+    def get_images(self) -> Sequence[np.ndarray | None]:
+        """Return no pictures."""
+        return [None] * self.num_envs
+
+
+class JourneysVecEnv(JointVecEnv):
     """Many journeys as a `VecEnv`: an episode that is over begins anew in the same step.
 
     Where the terminal value joined the reward, `TimeLimit.truncated` is not set: the end is paid for, and nothing is to be
@@ -33,8 +107,9 @@ class JourneysVecEnv(_BASE):
     `outcome`, as arrays.
 
     Attributes:
+        shell: the journeys, and what all forms of them share.
+        journeys: the shell's.
         outcome: what the last step or reset gave, before the next episode began.
-        is_flat: whether an action is one number; see `FlatAction`.
     """
 
     def __init__(
@@ -52,21 +127,13 @@ class JourneysVecEnv(_BASE):
         Raises:
             CardArenaError: Stable-Baselines3 is not installed.
         """
-        if not _HAS_SB3:
-            raise CardArenaError("expected Stable-Baselines3, found none; install cardarena[rl]")
         self.shell = Shell(pool, num_envs, offer_features=offer_features, threads=threads, **settings)
-        self.journeys, self.codec, self.is_flat = self.shell.journeys, self.shell.journeys.codec, is_flat
-        self.render_mode = None
-        super().__init__(
-            num_envs,
-            self.shell.observation_space,
-            spaces.Discrete(self.codec.n_flat) if is_flat else self.shell.action_space,
-        )
-        self._actions = np.zeros((num_envs, self.journeys.sizes.size), dtype=np.int64)
-        self._masks = np.zeros((num_envs, self.journeys.n_mask), dtype=np.int8)
+        self.journeys = self.shell.journeys
+        super().__init__(self.journeys, num_envs, self.shell.observation_space, is_flat=is_flat)
         self._returns, self._lengths = np.zeros(num_envs), np.zeros(num_envs, dtype=np.int64)
         self._began = time.time()
         self._is_seeded = False
+        self._menus = self._offers = np.zeros(0)
         self.outcome: Outcome | None = None
 
     def reset(self) -> Any:
@@ -84,78 +151,38 @@ class JourneysVecEnv(_BASE):
         self._reset_options()
         return self._shown(self.outcome, True)
 
-    def step_async(self, actions: np.ndarray) -> None:
-        """Keep the actions for `step_wait`."""
-        self._actions = self.codec.unflatten(actions) if self.is_flat else actions
-
     def step_wait(self) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """Take a decision everywhere; return observations, rewards, whether an episode ended, infos."""
-        out = self.journeys.step(self._actions)
+        self.outcome = out = self.journeys.step(self._actions)
         rewards, _ = self.shell.close_books(out)
         over = out.terminated | out.truncated
         self._returns += rewards
         self._lengths += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        self.outcome = out
-        shown = self._shown(out, False)
         if over.any():
-            for i in np.flatnonzero(over):
-                infos[i] = self._ending(out, shown, int(i))
+            shown = self._shown(out, False)
+            for i in np.flatnonzero(over).tolist():
+                infos[i] = self._ending(out, shown, i)
             self._returns[over], self._lengths[over] = 0.0, 0
-            fresh = out._replace(observation=out.observation.copy(), mask=out.mask.copy(), day=out.day.copy())
-            self.journeys.reset(over, into=fresh)
-            shown = self._shown(fresh, True)
-            self._masks = fresh.mask
-        else:
-            self._masks = out.mask
-        return shown, rewards.astype(np.float32), over, infos
-
-    def action_masks(self) -> Bools:
-        """Return what may be chosen now, shape (num_envs, parts) or, flat, (num_envs, actions)."""
-        return self.codec.flat_mask(self._masks) if self.is_flat else self._masks.astype(np.bool_)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return an attribute, the same for every journey."""
-        return [getattr(self, attr_name)] * len(self._chosen(indices))
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refuse: journeys share their settings.
-
-        Raises:
-            CardArenaError: always.
-        """
-        raise CardArenaError(f"expected no attribute to be set on single journeys, found {attr_name!r}")
-
-    def env_method(
-        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
-    ) -> list[Any]:
-        """Call `action_masks` for each journey; another method once, its value told to each."""
-        rows = self._chosen(indices)
-        value = getattr(self, method_name)(*method_args, **method_kwargs)
-        return [value[i] for i in rows] if method_name == "action_masks" else [value] * len(rows)
+            # `outcome` stays as it was.
+            out = out._replace(observation=out.observation.copy(), mask=out.mask.copy(), day=out.day.copy())
+            self.journeys.reset(over, into=out)
+        self._masks = out.mask
+        return self._shown(out, bool(over.any())), rewards.astype(np.float32), over, infos
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """Say that nothing is wrapped, but that episodes are monitored."""
-        return [wrapper_class.__name__ == "Monitor"] * len(self._chosen(indices))
-
-    def get_images(self) -> Sequence[np.ndarray | None]:
-        """Return no pictures."""
-        return [None] * self.num_envs
-
-    def _chosen(self, indices: Any) -> list[int]:
-        if indices is None:
-            return list(range(self.num_envs))
-        return [int(i) for i in np.atleast_1d(indices)]
+        return [wrapper_class.__name__ == "Monitor"] * len(list(self._get_indices(indices)))
 
     def _shown(self, out: Outcome, is_renewed: bool) -> Any:
         shown = self.shell.shown(out, is_renewed)
-        if isinstance(shown, dict):
-            # Torch wants memory that it may write to.
-            return {**shown, "offers": np.array(shown["offers"])}
-        return shown
+        if not isinstance(shown, dict):
+            return shown
+        if shown["offers"] is not self._menus:
+            # Torch wants memory that it may write to; menus seldom change.
+            self._menus = shown["offers"]
+            self._offers = np.array(self._menus)
+        return {**shown, "offers": self._offers}
 
     def _ending(self, out: Outcome, shown: Any, i: int) -> dict[str, Any]:
         last = {name: part[i] for name, part in shown.items()} if isinstance(shown, dict) else shown[i]

@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
 
 from cardarena.agents.rl.card import CONTACT_PRICE, DAYS_LEFT, Column, Observation
 from cardarena.agents.rl.encoding import Encoder, default_columns, scaled
+from cardarena.agents.sb3 import JointVecEnv
 from cardarena.simulator.envs.actions import ActionCodec
 from cardarena.simulator.envs.journeys import COLUMNS
 from cardarena.simulator.envs.rewards import COSTS
@@ -59,7 +59,7 @@ def prior_actions(
     return actions
 
 
-class Lanes(VecEnv):
+class Lanes(JointVecEnv):
     """Many journeys, each on a day of its own, seen and rewarded as a trainer wants it.
 
     States: made -> `warm_up` (freezes the scaling and sets the lanes on different days) -> in training.
@@ -86,20 +86,14 @@ class Lanes(VecEnv):
         """
         self.shell, self.observation = shell, observation
         self.reward_scale, self.harm_price = 1.0, 0.0
-        self._codec, self._n = shell.journeys.codec, shell.journeys.n
-        self._is_flat, self._bootstraps = is_flat, bootstraps
+        self._n, self._bootstraps = shell.journeys.n, bootstraps
         self._infos: list[dict[str, Any]] = [{} for _ in range(self._n)]
         self._told: list[int] = []
-        self._masks = np.zeros((self._n, self._codec.n_mask), dtype=np.int8)
         self._set(observation)
         self.take_counts()
-        self.render_mode = None
         size = self._encoder.width * self._encoder.frames
-        super().__init__(
-            self._n,
-            spaces.Box(-observation.clip, observation.clip, (size,), np.float32),
-            spaces.Discrete(self._codec.n_flat) if is_flat else shell.action_space,
-        )
+        shown = spaces.Box(-observation.clip, observation.clip, (size,), np.float32)
+        super().__init__(shell.journeys, self._n, shown, is_flat=is_flat)
 
     def warm_up(self, seed: int, p: float = 0.05) -> None:
         """Play the prior for one horizon: measure what is observed and paid, and leave the lanes on different days."""
@@ -117,7 +111,7 @@ class Lanes(VecEnv):
                 total + rows.sum(axis=0),
                 squares + (rows**2).sum(axis=0),
             )
-            out = journeys.step(prior_actions(self._codec, out.mask, luck.random((self._n, 4)), p))
+            out = journeys.step(prior_actions(self.codec, out.mask, luck.random((self._n, 4)), p))
             paid.append(self._rewards(out))
             renewed = out.terminated | out.truncated | (begins == step)
             if step < steps - 1 and renewed.any():
@@ -136,10 +130,6 @@ class Lanes(VecEnv):
         """Return the inputs as they stand: lanes are warm already, and begin new episodes by themselves."""
         return self._inputs.copy()
 
-    def step_async(self, actions: np.ndarray) -> None:
-        """Note the actions."""
-        self._actions = self._codec.unflatten(actions) if self._is_flat else actions
-
     def step_wait(self) -> Any:
         """Live a step in every lane; return inputs, scaled rewards, ends and infos."""
         for i in self._told:
@@ -155,20 +145,16 @@ class Lanes(VecEnv):
         ends = out.terminated | out.truncated
         self._told = np.flatnonzero(ends).tolist()
         if self._told:
-            last = self._stack(out.observation)[0]
-            for i in self._told:
+            last = self._stack(out.observation[ends], self._past[ends])[0]
+            for i, inputs in zip(self._told, last, strict=True):
                 self._infos[i] = {
-                    "terminal_observation": last[i].copy(),
+                    "terminal_observation": inputs.copy(),
                     "TimeLimit.truncated": bool(self._bootstraps and out.truncated[i]),
                 }
             self._past[ends] = 0.0
             self._renew(out)
         self._take(out)
         return self._inputs, (rewards / self.reward_scale).astype(np.float32), ends, self._infos
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Return what may be chosen now, shape (lanes, choices)."""
-        return self._codec.flat_mask(self._masks) if self._is_flat else self._masks.astype(np.bool_)
 
     def take_counts(self) -> dict[str, float]:
         """Return harm, days and CNY since the last call."""
@@ -205,11 +191,13 @@ class Lanes(VecEnv):
             self.shell.journeys.reset(over, into=out)
 
     def _take(self, out: Outcome) -> None:
-        self._inputs, self._past = self._stack(out.observation)
+        self._inputs, self._past = self._stack(out.observation, self._past)
         self._masks = out.mask
 
-    def _stack(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        inputs, past = self._encoder.stacked(self._encoder(rows), self._past)
+    def _stack(
+        self, rows: NDArray[np.float32], past: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        inputs, past = self._encoder.stacked(self._encoder(rows), past)
         return np.ascontiguousarray(inputs), np.ascontiguousarray(past)
 
     def _set(self, observation: Observation) -> None:
@@ -221,26 +209,3 @@ class Lanes(VecEnv):
     def _steps(self) -> int:
         journeys = self.shell.journeys
         return max(1, -(-journeys.horizon // int(journeys.setting["every"][0])))
-
-    # What `VecEnv` also asks for.
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to close."""
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return an attribute, the same for every lane."""
-        return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of all lanes."""
-        setattr(self, attr_name, value)
-
-    def env_method(
-        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
-    ) -> Any:
-        """Call a method that answers for all lanes at once, one row a lane."""
-        return getattr(self, method_name)(*method_args, **method_kwargs)
-
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Return that no lane is wrapped."""
-        return [False] * self._n

@@ -63,6 +63,32 @@ def test_a_flat_action_is_its_factored_one() -> None:
     assert flat.action_masks().shape == (N, flat.action_space.n)
 
 
+def test_the_offers_shown_are_those_of_the_menus() -> None:
+    settings: dict[str, Any] = {"difficulty": "hard", "terminal_value": False, "offer_features": True}
+    mine = made(**settings)
+    other = CardholderVectorEnv(small_pool(), N, autoreset_mode="SameStep", **settings)
+    mine.seed(5)
+    shown, theirs = mine.reset(), other.reset(seed=5)[0]
+    seen = set()
+    for t in range(22):
+        for name in ("cardholder", "offers"):
+            np.testing.assert_array_equal(shown[name], theirs[name])
+        assert shown["offers"].flags.writeable
+        seen.add(shown["offers"].tobytes())
+        actions = drawn_actions(mine.codec, N, t)
+        shown, theirs = mine.step(actions)[0], other.step(actions)[0]
+    assert len(seen) >= 3
+
+
+def test_what_is_asked_of_one_journey_is_its_own() -> None:
+    env = made()
+    env.reset()
+    masks = env.action_masks()
+    np.testing.assert_array_equal(env.env_method("action_masks", indices=[4, 1]), masks[[4, 1]])
+    np.testing.assert_array_equal(np.stack(env.env_method("action_masks")), masks)
+    assert env.get_attr("is_flat", indices=2) == [False]
+
+
 @pytest.mark.parametrize("offer_features", [True, False])
 def test_a_learner_learns_on_it(offer_features: bool) -> None:
     from stable_baselines3 import PPO

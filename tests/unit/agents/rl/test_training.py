@@ -177,7 +177,7 @@ def test_lanes_are_the_environment_encoded_and_out_of_step() -> None:
     ended = 0
     for _ in range(12):
         mask = np.asarray(lanes.action_masks())
-        actions = prior_actions(lanes._codec, mask.astype(np.int8), rng.random((12, 4)), 0.3)
+        actions = prior_actions(lanes.codec, mask.astype(np.int8), rng.random((12, 4)), 0.3)
         inputs, rewards, ends, infos = lanes.step(actions)
         out = twin.journeys.step(actions)
         np.testing.assert_allclose(rewards, out.terms.sum(axis=0) / lanes.reward_scale, rtol=1e-5)
@@ -269,7 +269,7 @@ def test_harm_is_charged_at_its_price() -> None:
     rng = np.random.Generator(np.random.Philox(7))
     total = 0
     for _ in range(200):
-        actions = np.stack([rng.integers(0, size, 12) for size in plain._codec.sizes], axis=1)
+        actions = np.stack([rng.integers(0, size, 12) for size in plain.codec.sizes], axis=1)
         actions[:, 0] = 1
         before = plain.harm
         a, b = plain.step(actions)[1], charged.step(actions)[1]
@@ -283,7 +283,11 @@ def test_harm_is_charged_at_its_price() -> None:
 def test_ppo_keeps_most_of_its_speed_on_journeys() -> None:
     from cardarena.agents.rl.sb3.throughput import measure
 
-    figures = measure(cardholders=40, lanes=64, rollout=4, updates=1, repeats=1)
+    told: list[str] = []
+    threads = torch.get_num_threads()
+    figures = measure(cardholders=40, lanes=64, rollout=4, repeats=2, tell=told.append)
+    assert len(told) == 3
+    assert torch.get_num_threads() == threads
     assert figures["steps_per_second"] > 0
     assert 0.0 < figures["share"] < 2.0
 
