@@ -36,13 +36,16 @@ def speed(
         bool,
         typer.Option("--rl", help="Only this: PPO on journeys beside PPO on nothing; needs the extra rl."),
     ] = False,
+    lanes: Annotated[
+        int, typer.Option("--lanes", min=1, max=65_536, help="Journeys at once, with `--rl`.")
+    ] = 2048,
     as_json: options.Json = False,
 ) -> None:
     """Measure cardholder-days and environment steps per second, where the time goes, memory, and start-up."""
     from cardarena.benchmarks.speed import measure, shown
 
     if rl:
-        _say_rl(repeats, as_json)
+        _say_rl(lanes, repeats, as_json)
         return
     result = measure(
         n_cardholders=cardholders,
@@ -59,14 +62,14 @@ def speed(
         say(shown(result))
 
 
-def _say_rl(repeats: int, as_json: bool) -> None:
+def _say_rl(lanes: int, repeats: int, as_json: bool) -> None:
     """Measure what the environment leaves of PPO's speed, and say it."""
     from cardarena.agents.rl.training import require_extra
 
     require_extra()
     from cardarena.agents.rl.sb3.throughput import measure
 
-    result = measure(repeats=repeats)
+    result = measure(lanes=lanes, repeats=repeats, tell=(lambda text: None) if as_json else remark)
     if as_json:
         say_json(result)
         return
