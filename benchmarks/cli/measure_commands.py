@@ -74,8 +74,9 @@ def _say_rl(lanes: int, repeats: int, as_json: bool) -> None:
         say_json(result)
         return
     say(
-        f"PPO on {result['lanes']:,} journeys: {result['steps_per_second']:,} steps/s, {result['share']:.0%} of the "
-        f"{result['steps_per_second_on_nothing']:,} on an environment that does nothing"
+        f"PPO on {result['lanes']:,} journeys: {result['steps_per_second']:,} steps/s, "
+        f"{result['cpu_microseconds']} us of CPU a step; {result['share']:.0%} of its speed on an environment that does "
+        f"nothing ({result['steps_per_second_on_nothing']:,} steps/s, {result['cpu_microseconds_on_nothing']} us)"
     )
 
 

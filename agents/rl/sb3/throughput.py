@@ -35,13 +35,13 @@ def measure(
     rollout: int = 16,
     repeats: int = 3,
     reward: str = "gross",
-    threads: int = 1,
     tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Return steps per second of PPO on journeys and on nothing, one update each in turns; medians.
+    """Measure PPO on journeys and on nothing, one update each in turns.
 
-    Both of a pair are measured within seconds of each other and in changing order, so that whatever else the machine does
-    falls on both; the share is the median of the pairs'.
+    The share that is left is that of CPU time, which other work on the machine stretches far less than the clock's; both of a
+    pair come right after each other and in changing order, so that what it does stretch falls on both. One thread of PyTorch:
+    several wait for each other, and where other work takes the cores, all the time.
 
     Args:
         scenario: the scenario.
@@ -51,36 +51,41 @@ def measure(
         rollout: steps of each lane in an update.
         repeats: pairs, after one for warmth.
         reward: form of the reward.
-        threads: of PyTorch. On a busy machine several wait for each other all the time.
         tell: told of each pair.
+
+    Returns:
+        Medians over the pairs: `steps_per_second` by the clock and `cpu_microseconds` a step, each also `..._on_nothing`, and
+        `share`, CPU time on nothing over that on journeys.
     """
     pool = make_pool(scenario, n_cardholders=cardholders)
     settings = TrainingSettings.of(
         "ppo", lanes=lanes, rollout=rollout, decision_every=decision_every, reward=reward, steps=1
     )
     kept = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     try:
         learners = [_learner(kind, pool, settings) for kind in (Lanes, IdleLanes)]
         pairs = []
         for turn in range(repeats + 1):
             order = learners if turn % 2 else learners[::-1]
-            seconds = {learner: _seconds(learner, rollout * lanes, turn) for learner in order}
-            pairs.append([rollout * lanes / seconds[learner] for learner in learners])
-            tell(
-                f"pair {turn} of {repeats}: {pairs[-1][0]:,.0f} steps/s on journeys, {pairs[-1][1]:,.0f} on nothing"
-            )
+            took = {learner: _seconds(learner, rollout * lanes, turn) for learner in order}
+            pairs.append([took[learner] for learner in learners])
+            rates = [rollout * lanes / clock for clock, _ in pairs[-1]]
+            tell(f"pair {turn} of {repeats}: {rates[0]:,.0f} steps/s on journeys, {rates[1]:,.0f} on nothing")
     finally:
         torch.set_num_threads(kept)
-    own, nothing = np.array(pairs[1:]).T  # the first is for warmth
+    seconds = np.array(pairs[1:])  # the first is for warmth
+    clock, cpu = np.median(seconds, axis=0).T
+    steps = rollout * lanes
     return {
         "lanes": lanes,
         "reward": reward,
-        "threads": threads,
         "repeats": repeats,
-        "steps_per_second": round(float(np.median(own))),
-        "steps_per_second_on_nothing": round(float(np.median(nothing))),
-        "share": round(float(np.median(own / nothing)), 3),
+        "steps_per_second": round(steps / clock[0]),
+        "steps_per_second_on_nothing": round(steps / clock[1]),
+        "cpu_microseconds": round(cpu[0] / steps * 1e6, 2),
+        "cpu_microseconds_on_nothing": round(cpu[1] / steps * 1e6, 2),
+        "share": round(float(np.median(seconds[:, 1, 1] / seconds[:, 0, 1])), 3),
     }
 
 
@@ -98,7 +103,8 @@ def _learner(kind: type[Lanes], pool: Pool, settings: TrainingSettings) -> Learn
     return Ppo(settings, lanes)
 
 
-def _seconds(learner: Learner, steps: int, seed: int) -> float:
-    began = time.perf_counter()
+def _seconds(learner: Learner, steps: int, seed: int) -> tuple[float, float]:
+    """Return the seconds that some steps of learning took, by the clock and of CPU."""
+    began, cpu = time.perf_counter(), time.process_time()
     learner.teach(steps, seed, 1e-4)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - cpu
