@@ -9,7 +9,8 @@ import numpy as np
 
 from cardarena.simulator.bank.features import FEATURE_INDEX, N_FEATURES, feature_row
 from cardarena.simulator.bank.gate import Parts, gate, is_stopped, open_parts
-from cardarena.simulator.behaviour.life import begin_day, close_day, plan_day
+from cardarena.simulator.behaviour.life import plan_day
+from cardarena.simulator.behaviour.midnight import begin_day, close_day
 from cardarena.simulator.behaviour.randomness import EPISODE, SCENARIO, philox4x32, unit
 from cardarena.simulator.behaviour.response import expire
 from cardarena.simulator.border import arrival, block

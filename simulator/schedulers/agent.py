@@ -10,7 +10,8 @@ import simpy
 
 from cardarena.simulator.behaviour import events
 from cardarena.simulator.behaviour.census import count_person
-from cardarena.simulator.behaviour.life import begin_day, close_day, happen, plan_day
+from cardarena.simulator.behaviour.life import happen, plan_day
+from cardarena.simulator.behaviour.midnight import begin_day, close_day
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact
 from cardarena.simulator.compilation import compiled

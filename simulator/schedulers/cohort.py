@@ -17,7 +17,8 @@ from cardarena.simulator.behaviour.events import (
     ROWS_PER_CONTACT,
     ROWS_PER_ITEM,
 )
-from cardarena.simulator.behaviour.life import begin_drawn, close_day, happen, plan_drawn, transact_drawn
+from cardarena.simulator.behaviour.life import happen, plan_drawn, transact_drawn
+from cardarena.simulator.behaviour.midnight import begin_drawn, close_day
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.behaviour.randomness import draw_many, lanes_of
 from cardarena.simulator.behaviour.response import deliver, expire, waiting_contact

@@ -9,15 +9,8 @@ from numba import njit
 from tests.fakes.simple_policies import Scattered, Silent, Uniform
 from tests.fakes.small_worlds import ALL_OFF, NO_CAPS, small_world, stir, total
 
-from cardarena.simulator.behaviour.life import (
-    busyness,
-    closure_hazard,
-    context_of,
-    exponential_days,
-    poisson,
-    ticket_fen,
-    wallet_target,
-)
+from cardarena.simulator.behaviour.life import busyness, closure_hazard, context_of, poisson, ticket_fen
+from cardarena.simulator.behaviour.midnight import exponential_days, wallet_target
 from cardarena.simulator.behaviour.purchase import buy
 from cardarena.simulator.behaviour.response import (
     attention,

@@ -8,14 +8,8 @@ from tests.fakes.small_worlds import small_world
 
 from cardarena.simulator.bank.features import FEATURES, N_FEATURES, feature_columns, feature_row
 from cardarena.simulator.behaviour.elementary import exp
-from cardarena.simulator.behaviour.life import (
-    beginning_need,
-    busyness,
-    context_of,
-    lowest,
-    may_begin_need,
-    poisson,
-)
+from cardarena.simulator.behaviour.life import busyness, context_of, poisson
+from cardarena.simulator.behaviour.midnight import beginning_need, lowest, may_begin_need
 from cardarena.simulator.behaviour.parameters import parameter_record
 from cardarena.simulator.behaviour.person import new_people
 from cardarena.simulator.behaviour.randomness import PLAN_COUNT, TRANSACTION, draw, draw_many, lanes_of
