@@ -1,18 +1,31 @@
 """Increment against a price: the decision that `uplift` and `greedy_priced` share, and how each estimates it."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardarena.agents.base import Dial
+from cardarena.agents.base import Dial, Knob
 from cardarena.agents.boosting import one_thread_learning
-from cardarena.agents.effects import EffectModel, NeedModel, orthogonal, ridge, stacked, treatment
-from cardarena.agents.learned import LEAST_ROWS, LoggedPolicy
-from cardarena.agents.market import arm_values, arms_allowed, worth_offering
+from cardarena.agents.effects import (
+    REFERENCE,
+    EffectModel,
+    NeedModel,
+    beyond_need,
+    dose_power,
+    orthogonal,
+    ridge,
+    saturated,
+    stacked,
+    treatment,
+)
+from cardarena.agents.learned import EVERY_DAYS, LEAST_ROWS, LoggedPolicy
+from cardarena.agents.market import Market, arm_values, arms_allowed, worth_offering
 from cardarena.agents.tables import Table, thinned, view_blocks
 from cardarena.simulator.contracts import Brief, Contacts, Floats, Ints, View
 from cardarena.simulator.names import CATEGORIES, N_CATEGORIES
+
+PRICE: Final = Knob("dial", 0.0, 4.0, "price of a contact, CNY")
 
 
 class IncrementPolicy(LoggedPolicy):
@@ -20,6 +33,11 @@ class IncrementPolicy(LoggedPolicy):
 
     What an arm adds: purchases, more by a stronger channel and a more appealing offer, times the offer's margin; and
     the change of terms for those who would have bought anyway. A kind of it fits the slopes of the `EffectModel`.
+
+    It weighs all messages against each other, each by its own value and cost: what ranks channels for a policy without data,
+    one value of a click, would leave the text message and the push out, by which most people can be reached. Calls are not
+    for it: what they take from later contacts, in attention, refusals and complaints, is more than one price can stand for.
+    By how much a stronger channel adds more is read from the log (`effects.dose_power`).
     """
 
     def reset(self, brief: Brief, policy_seed: int) -> None:
@@ -29,8 +47,20 @@ class IncrementPolicy(LoggedPolicy):
 
     def fit(self, table: Table) -> None:
         """Fit the need, and then what a contact adds to it."""
-        treated, dose = treatment(table, self.market)
+        self.market = Market(self.brief)
+        treated, _ = treatment(table, self.market)
         effect = EffectModel(NeedModel(table, treated))
+        sent = np.flatnonzero(treated >= 0)
+        part, k = table.rows(sent), treated[sent]
+        need = effect.need.predict(part.person, part.category)[np.arange(len(sent)), k]
+        power = dose_power(
+            self.market.strength[part.channel] / self.market.strength[self.market.channel(REFERENCE)],
+            need * self.market.lift[part.offer],
+            beyond_need(part, k, need),
+            np.maximum(need, 0.2 * effect.need.rate[k]),
+        )
+        saturated(self.market, power)
+        _, dose = treatment(table, self.market)
         self.fit_slopes(effect, table, treated, dose)
         self._effect = effect
 
@@ -49,7 +79,7 @@ class IncrementPolicy(LoggedPolicy):
         """Contact with the best arm where it is worth its price."""
         market, effect = self.market, self._effect
         assert effect is not None
-        channels, offers = market.channels(self.n_channels), worth_offering(market)
+        channels, offers = market.messages, worth_offering(market)
         person, category = view_blocks(view)
         with one_thread_learning():
             need = effect.need.predict(person, category)
@@ -96,6 +126,7 @@ class Uplift(IncrementPolicy):
         "Contacts where the estimated change in margin, not the chance of a purchase, exceeds the price."
     )
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 1.0, 2.0, 4.0), 0.1, 0.0)
+    knobs = (PRICE, EVERY_DAYS)
 
     def fit_slopes(self, effect: EffectModel, table: Table, treated: Ints, dose: Floats) -> None:
         """Fit the effect to what the predictions of outcome and dose leave over."""
@@ -138,6 +169,7 @@ class GreedyPriced(IncrementPolicy):
     title = "Greedy with a contact price"
     summary = "Expected incremental value of the next two weeks against one tuned contact price."
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 1.0, 2.0, 4.0), 0.1, 0.0)
+    knobs = (PRICE, EVERY_DAYS)
 
     def fit_slopes(self, effect: EffectModel, table: Table, treated: Ints, dose: Floats) -> None:
         """Fit base and increment together, over all stocked categories."""

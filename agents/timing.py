@@ -11,18 +11,17 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cardarena.agents.base import Knob
 from cardarena.agents.boosting import one_thread_learning
-from cardarena.agents.effects import treatment
-from cardarena.agents.market import MOST_ADDED, Market, arm_values, arms_allowed, worth_offering
+from cardarena.agents.effects import REFERENCE, beyond_need, treatment
+from cardarena.agents.market import MOST_ADDED, arm_values, arms_allowed, worth_offering
 from cardarena.agents.priced import GreedyPriced
 from cardarena.agents.tables import PERSON, Table, view_blocks
 from cardarena.simulator.contracts import Bools, Brief, Contacts, Floats, Ints, View
 from cardarena.simulator.names import CATEGORIES
 
-#: A channel that is so many times as strong adds this power of it: whoever is called, and noticed it, buys at most once. Tuned.
-DOSE_POWER: Final = 0.35
-#: The channel by which strength and burden are measured; most logged contacts go by it.
-REFERENCE: Final = "sms"
+#: The day of a call that never was.
+NEVER: Final = -(10**6)
 #: How long a need lasts, days; a forecast goes home to a person's usual value at this pace. Assumed.
 NEED_DAYS: Final = 14.0
 #: Decisions over which a person's usual value is averaged, at most.
@@ -35,14 +34,6 @@ _AT: Final = {name: j for j, name in enumerate(PERSON)}
 def column(person: np.ndarray, name: str) -> Floats:
     """Return a column of the person block, shape (n,)."""
     return person[:, _AT[name]].astype(np.float64)
-
-
-def saturated(market: Market) -> Market:
-    """Return the market with its channels' strengths saturated: `DOSE_POWER` of them, the reference's kept; changed in place."""
-    strength = market.strength
-    at = strength[market.channel(REFERENCE)]
-    market.strength = at * (strength / at) ** DOSE_POWER
-    return market
 
 
 @dataclass(frozen=True)
@@ -89,6 +80,9 @@ class Response:
     channel: Ints
 
 
+CALL_GAP: Final = Knob("call_gap_days", 28, 180, "days in which nobody is called again", whole=True)
+
+
 class TimedPolicy(GreedyPriced):
     """Contacts where the fitted increment exceeds what the contact takes from those that could follow, and the price.
 
@@ -98,25 +92,25 @@ class TimedPolicy(GreedyPriced):
     Attributes:
         usual: shape (n,), each person's mean worth of the best contact so far, CNY.
         n_seen: decisions in it.
+        called_day: shape (n,), day of each person's last call.
     """
 
     league = "logged"
-    kept = ("usual", "n_seen")
-    #: Channels weighed against each other: so many best buys and so many of the strongest.
-    best_buys: ClassVar[int] = 4
-    strongest: ClassVar[int] = 2
+    kept = ("usual", "n_seen", "called_day")
+    #: Nobody is called again within so many days: the seat and the goodwill are the bank's, and a log of few calls may mislead.
+    call_gap_days: ClassVar[int] = 28
 
     def reset(self, brief: Brief, policy_seed: int) -> None:
         """Forget whom it saw, and fit to the history, if there is one."""
         self.usual: Floats = np.zeros(brief.n_cardholders)
         self.n_seen = 0
+        self.called_day: Ints = np.full(brief.n_cardholders, NEVER, dtype=np.int64)
         super().reset(brief, policy_seed)
 
     def fit(self, table: Table) -> None:
-        """Fit the increment, on saturated doses, and then how people recover."""
-        self.market = saturated(Market(self.brief))
+        """Fit the increment, and then how people recover."""
         super().fit(table)
-        channels = self.market.channels(self.best_buys, self.strongest)
+        channels = np.union1d(self.market.messages, np.flatnonzero(self.market.voice))
         load = self.brief.channels["load"].astype(np.float64)
         self.channels = channels
         #: Shape (c,): how much a contact weighs on a person, over the reference's.
@@ -133,7 +127,7 @@ class TimedPolicy(GreedyPriced):
         own = np.arange(len(sent)), k
         expected = np.clip(effect.added(part.person, part.category, need)[own] * dose[sent], 0.0, MOST_ADDED)
         noise = np.maximum(need[own] + expected, 0.2 * effect.need.rate[k])
-        found = np.minimum(part.bought[own], 1.0) - need[own]
+        found = beyond_need(part, k, need[own])
         return Response(part.person, expected, found, noise, part.opted_out, part.channel)
 
     def fit_recovery(self, log: Response) -> None:
@@ -168,6 +162,8 @@ class TimedPolicy(GreedyPriced):
             need = effect.need.predict(person, category)
             value = arm_values(market, channels, effect.added(person, category, need), need)
         ok = arms_allowed(view, market, offers, channels) & (free & (view["is_open"] > 0))[:, None, None]
+        rests = view.day - self.called_day < self.call_gap_days
+        ok &= ~(rests[:, None] & market.voice[channels])[:, None]
         cost = market.contact_mfen[channels] * 1e-5
         gross = np.where(ok, value + cost, -np.inf)
         offer = gross.argmax(axis=1)
@@ -183,7 +179,7 @@ class TimedPolicy(GreedyPriced):
         rows = np.flatnonzero(best > price)
         at = at[rows]
         k = market.category[offer[rows, at]]
-        return self.request(
+        contacts = self.request(
             view,
             rows,
             offer[rows, at],
@@ -197,6 +193,8 @@ class TimedPolicy(GreedyPriced):
             forgoes=left[rows, at] - cost[at] - best[rows],
             price=price,
         )
+        self.called_day[contacts.cardholder[market.voice[contacts.channel]]] = view.day
+        return contacts
 
     def _see(self, worth: Floats) -> None:
         """Let today's worth into each person's usual one; before the first decision it is the population's mean."""

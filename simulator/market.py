@@ -17,6 +17,8 @@ CLICK_VALUE_MFEN: Final = 300_000
 SPENDING_PPM: Final = 5_700
 #: What a lost permission costs, CNY; assumed.
 OPT_OUT_CNY: Final = 2.0
+#: Code of a channel that shows its contacts at a visit to a branch.
+BRANCH_VISIT: Final = 2
 #: Bits of an int64 that can name a candidate offer.
 CANDIDATE_BITS: Final = 63
 
@@ -38,6 +40,8 @@ class Market:
         minute: shape (channels,), minute of the day at which the channel sends.
         order: channel codes from the best buy to the worst; those that need partner data are left out.
         gentle: the app's own channels (push, in-app, mini-program), best first.
+        messages: the bank's own channels without calls and without those that wait for a visit to a branch, ascending.
+        voice: shape (channels,), whether a channel is a call.
         low_risk: codes of public offers that create no credit and need no explanation or special consent.
     """
 
@@ -71,6 +75,8 @@ class Market:
         self.order: tuple[int, ...] = tuple(int(c) for c in own[np.argsort(-merit[own], kind="stable")])
         app = {CHANNELS.index(name) for name in ("app_push", "in_app", "mini_program")}
         self.gentle: tuple[int, ...] = tuple(c for c in self.order if c in app)
+        self.voice: NDArray[np.bool_] = channels["is_voice"] > 0
+        self.messages: Ints = np.sort(own[~self.voice[own] & (channels["at_visit"][own] != BRANCH_VISIT)])
         plain = (
             (offers["is_public"] == 1)
             & (offers["is_credit"] == 0)
