@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ import numpy as np
 
 from cardarena.agents.market import LATEST_MINUTE, Market, raised_depth
 from cardarena.simulator.contracts import Brief, Contacts, Feedback, Ints, View
-from cardarena.simulator.errors import PolicyError
+from cardarena.simulator.errors import PolicyError, UnknownNameError
 from cardarena.simulator.market import affordable
 from cardarena.simulator.names import CHANNELS
 
@@ -32,6 +33,30 @@ class Dial:
     default: float
     low: float = 0.0
     high: float = math.inf
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A value of a policy that `cardarena tune` may set, and the range in which it is sought.
+
+    Attributes:
+        name: the policy's attribute, or `dial`.
+        low: least value.
+        high: greatest value.
+        about: what it is, with its unit.
+        whole: whether it is a whole number.
+    """
+
+    name: str
+    low: float
+    high: float
+    about: str
+    whole: bool = False
+
+    def at(self, share: float) -> float:
+        """Return the value at a share of the range, 0 to 1, in four digits: what a folder's text gives back exactly."""
+        value = self.low + min(max(share, 0.0), 1.0) * (self.high - self.low)
+        return float(round(value)) if self.whole else float(f"{value:.4g}")
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -64,8 +89,9 @@ class BasePolicy:
         oracle: whether views carry the latent truth.
         features: the view's columns that the policy reads; None: all of them.
         wants_feedback: whether `learn` does anything; if not, the world need not prepare feedback.
-        dial_spec: the knob.
+        dial_spec: the knob that is turned for the curve.
         dial: its value.
+        knobs: what tuning may set, the dial included.
         kept: names of the attributes that `state` carries: numbers, arrays and lists or dicts of them.
     """
 
@@ -79,6 +105,7 @@ class BasePolicy:
     features: tuple[str, ...] | None = None
     wants_feedback: bool = False
     dial_spec: ClassVar[Dial] = Dial("none", (0.0,), 0.0)
+    knobs: ClassVar[tuple[Knob, ...]] = ()
     kept: ClassVar[tuple[str, ...]] = ()
     brief: Brief
     market: Market
@@ -97,6 +124,30 @@ class BasePolicy:
                 f"expected {spec.low:g} to {spec.high:g}, found {value:g}"
             )
         self.dial = value
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The value of each knob."""
+        return {knob.name: float(getattr(self, knob.name)) for knob in self.knobs}
+
+    def turn(self, values: Mapping[str, float]) -> None:
+        """Set knobs; call it before `reset`.
+
+        Raises:
+            UnknownNameError: the policy has no such knob.
+            PolicyError: a value is out of the knob's range, or is no whole number where one is expected.
+        """
+        knobs = {knob.name: knob for knob in self.knobs}
+        for name, value in values.items():
+            if name not in knobs:
+                raise UnknownNameError(f"knob of {self.name}", name, knobs or ["(it has none)"])
+            knob = knobs[name]
+            if not knob.low <= value <= knob.high or (knob.whole and value != round(value)):
+                raise PolicyError(
+                    f"policy {self.name!r}: {name}: expected {'a whole number, ' if knob.whole else ''}"
+                    f"{knob.low:g} to {knob.high:g}, found {value:g}"
+                )
+            setattr(self, name, int(value) if knob.whole else float(value))
 
     def reset(self, brief: Brief, policy_seed: int) -> None:
         """Forget everything and prepare for a run."""

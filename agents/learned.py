@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cardarena.agents.base import BasePolicy, Dial
+from cardarena.agents.base import BasePolicy, Dial, Knob
 from cardarena.agents.boosting import boosted, one_thread_learning
 from cardarena.agents.effects import stacked
 from cardarena.agents.market import best_offer, reach
+from cardarena.agents.practice import SimulatedLog, practice_table
 from cardarena.agents.tables import LEARNED_FEATURES, ExplorationLog, Table, history_table, view_blocks
 from cardarena.simulator.contracts import Brief, Contacts, Feedback, Floats, Ints, View
 from cardarena.simulator.names import CATEGORIES, N_CATEGORIES
@@ -25,6 +26,10 @@ LEAST_PURCHASES: Final = 20
 #: outcomes of the first weeks' experiment are ripe and there are enough of them.
 FIRST_FIT_DAY: Final = 21
 MOST_FITS: Final = 2
+
+
+#: How often a policy that is fitted to a log decides.
+EVERY_DAYS: Final = Knob("every_days", 1, 14, "days between decisions", whole=True)
 
 
 class LoggedPolicy(BasePolicy):
@@ -47,6 +52,8 @@ class LoggedPolicy(BasePolicy):
     explored: ClassVar[float] = 0.5
     contact_share: ClassVar[float] = 0.5
     n_channels: ClassVar[int] = 4
+    #: The log that it is fitted to in place of the bank's own history, or None.
+    practice: SimulatedLog | None = None
 
     def reset(self, brief: Brief, policy_seed: int) -> None:
         """Fit to the history, if there is one."""
@@ -54,7 +61,7 @@ class LoggedPolicy(BasePolicy):
         self._log = ExplorationLog(brief.n_cardholders)
         self._fit_days: list[int] = []
         self._fitted = False
-        table = history_table(brief)
+        table = history_table(brief) if self.practice is None else practice_table(self.practice, brief)
         if table is not None:
             self._refit(table)
         # A log too short to be fitted to is no log.
@@ -271,6 +278,12 @@ class CappedPropensity(Propensity):
     title = "Capped propensity"
     summary = "Propensity times margin, above a value threshold and under a frequency cap: what banks run."
     dial_spec: ClassVar[Dial] = Dial("contacts in 28 days", (1.0, 2.0, 3.0, 4.0), 4.0, 0.0, 28.0)
+    knobs = (
+        Knob("dial", 1, 12, "contacts in 28 days", whole=True),
+        Knob("threshold_cny", 0.0, 3.0, "least expected margin of a contact, CNY"),
+        Knob("n_channels", 1, 6, "channels, of the best buys", whole=True),
+        EVERY_DAYS,
+    )
     kept = ("sent",)
     #: Expected margin below which a contact is not worth a person's attention, in CNY; tuned.
     threshold_cny: ClassVar[float] = 0.5

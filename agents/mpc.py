@@ -4,9 +4,11 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from cardarena.agents.base import Dial
+from cardarena.agents.base import Dial, Knob
 from cardarena.agents.effects import ridge
-from cardarena.agents.timing import MEMORY_DAYS, Response, TimedPolicy, Today, column
+from cardarena.agents.learned import EVERY_DAYS
+from cardarena.agents.priced import PRICE
+from cardarena.agents.timing import CALL_GAP, MEMORY_DAYS, Response, TimedPolicy, Today, column
 from cardarena.simulator.contracts import Floats
 
 #: Attention lost per log(1 + contacts) of the week and of 28 days: prior, and its weight in rows of the log. Assumed.
@@ -113,10 +115,21 @@ class Mpc(TimedPolicy):
     title = "Model predictive control"
     summary = "A fitted model of response, recovery and refusal; plans eight weeks as if certain, plays the first step."
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.0, 0.0)
+    knobs = (
+        PRICE,
+        EVERY_DAYS,
+        Knob("steps", 2, 16, "decisions looked ahead", whole=True),
+        Knob("goodwill", 0.0, 1.5, "goodwill that a contact costs at rest, CNY"),
+        Knob("goodwill_each", 0.0, 1.5, "goodwill that each contact of 28 days adds to it, CNY"),
+        Knob("margin_share", 0.0, 1.0, "share of the goodwill that grows with a person's margin"),
+        Knob("permission_steps", 0.0, 40.0, "decisions that a lost permission costs"),
+        CALL_GAP,
+    )
     #: Decisions looked ahead, today's included.
     steps: ClassVar[int] = 8
-    #: What a contact of the reference channel costs in goodwill, CNY: at rest, and per contact of 28 days; tuned.
-    goodwill: ClassVar[tuple[float, float]] = (0.1, 0.3)
+    #: What a contact of the reference channel costs in goodwill at rest, CNY, and what each contact of 28 days adds; tuned.
+    goodwill: ClassVar[float] = 0.1
+    goodwill_each: ClassVar[float] = 0.3
     #: How much of the goodwill grows with the margin that the person brings anyway; the rest is the same for all. Tuned.
     margin_share: ClassVar[float] = 0.5
     #: A lost permission costs so many decisions of the person's usual worth; tuned.
@@ -143,7 +156,7 @@ class Mpc(TimedPolicy):
         share = 1.0 - self.lost[0] * week[:, None] - self.lost[1] * month
         margin = np.maximum(today.column("margin_28d_cny"), 0.0)
         scale = 1.0 + self.margin_share * (np.minimum(margin / max(margin.mean(), 1e-9), 5.0) - 1.0)
-        goodwill = scale[:, None] * (self.goodwill[0] + self.goodwill[1] * MEMORY)
+        goodwill = scale[:, None] * (self.goodwill + self.goodwill_each * MEMORY)
         reward = self.forecast(today.worth.max(axis=1), self.steps)
         to_go = plan(reward, np.clip(share, LEAST_ATTENTION, 1.0), goodwill, keep)
         contacts = today.column("contacts_28d")[:, None]

@@ -4,8 +4,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from cardarena.agents.base import Dial
-from cardarena.agents.timing import Response, TimedPolicy, Today, column
+from cardarena.agents.base import Dial, Knob
+from cardarena.agents.learned import EVERY_DAYS
+from cardarena.agents.priced import PRICE
+from cardarena.agents.timing import CALL_GAP, Response, TimedPolicy, Today, column
 from cardarena.simulator.contracts import Floats, Ints
 
 #: Days since the last contact at which the recovery is estimated; in between it is linear.
@@ -128,6 +130,13 @@ class RecoveringBandit(TimedPolicy):
         "Effects that recover with the days since the last contact, and the best sequence of the next weeks."
     )
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.0, 0.0)
+    knobs = (
+        PRICE,
+        EVERY_DAYS,
+        Knob("steps", 2, 16, "decisions looked ahead", whole=True),
+        Knob("goodwill", 0.0, 3.0, "goodwill that a contact costs, CNY"),
+        CALL_GAP,
+    )
     #: Decisions looked ahead, today's included.
     steps: ClassVar[int] = 6
     #: What a contact of the reference channel costs in goodwill, CNY; tuned.

@@ -11,13 +11,14 @@ from typing import Any, Final, cast
 
 from cardarena.agents.bandits import LinUcb, Thompson
 from cardarena.agents.base import BasePolicy
-from cardarena.agents.learned import CappedPropensity, Propensity
+from cardarena.agents.learned import CappedPropensity, LoggedPolicy, Propensity
 from cardarena.agents.mpc import Mpc
 from cardarena.agents.oracle import OracleMyopic
 from cardarena.agents.planning import OraclePlanner
 from cardarena.agents.priced import GreedyPriced, Uplift
 from cardarena.agents.recovering import RecoveringBandit
 from cardarena.agents.reference import Caretaker, Random, Silent, StatusQuo
+from cardarena.agents.rl.card import AgentCard, TunedCard
 from cardarena.agents.rl.folder import CARD, is_agent_folder, read_card
 from cardarena.agents.rl.policy import TrainedPolicy, trained_card
 from cardarena.agents.rules import Blast, Cadence, Rfm, Segment
@@ -83,7 +84,7 @@ def policy_table() -> list[dict[str, Any]]:
             "every_days": cls.every_days,
         }
         for cls in _CLASSES
-    ] + [trained_card(read_card(folder)) for folder in trained_folders().values()]
+    ] + [_folder_card(read_card(folder)) for folder in trained_folders().values()]
 
 
 def make_policy(spec: str, dial: float | None = None) -> Policy:
@@ -115,10 +116,73 @@ def make_policy(spec: str, dial: float | None = None) -> Policy:
         return _POLICIES[spec](dial)
     shipped = trained_folders()
     if spec in shipped:
-        return TrainedPolicy(shipped[spec], dial)
+        return _from_folder(shipped[spec], dial)
     if is_agent_folder(spec) or Path(spec).is_dir():
-        return TrainedPolicy(spec, dial)
+        return _from_folder(Path(spec), dial)
     raise UnknownNameError("policy", spec, policy_names())
+
+
+def _from_folder(folder: Path, dial: float | None) -> BasePolicy:
+    """Make a policy from the folder of a trained agent or of a tuned policy."""
+    card = read_card(folder)
+    return tuned_policy(card, dial) if isinstance(card, TunedCard) else TrainedPolicy(folder, dial)
+
+
+def tuned_policy(card: TunedCard, dial: float | None = None) -> BasePolicy:
+    """Make the policy that a card speaks of, with its values, under its name, in the simulator's league.
+
+    Raises:
+        UnknownNameError: there is no such policy, or it has no such knob.
+        PolicyError: the policy cannot be tuned, a value is out of range, or it learns from no log.
+    """
+    policy = tunable_policy(card.policy)
+    policy.turn(card.values)
+    if card.practice is not None:
+        if not isinstance(policy, LoggedPolicy):
+            raise PolicyError(f"policy {card.name!r}: practice: {card.policy!r} learns from no log")
+        policy.practice = card.practice
+    if dial is not None:
+        policy.dial = type(policy)(dial).dial
+    policy.name, policy.title, policy.summary, policy.league = (
+        card.name,
+        card.title,
+        card.summary,
+        "simulator",
+    )
+    return policy
+
+
+def tunable_names() -> tuple[str, ...]:
+    """Return the policies that declare what may be tuned."""
+    return tuple(name for name, cls in _POLICIES.items() if cls.knobs)
+
+
+def tunable_policy(name: str) -> BasePolicy:
+    """Make a policy that declares what may be tuned.
+
+    Raises:
+        UnknownNameError: there is none of this name.
+    """
+    if name not in tunable_names():
+        raise UnknownNameError("policy that can be tuned", name, tunable_names())
+    return _POLICIES[name]()
+
+
+def _folder_card(card: AgentCard | TunedCard) -> dict[str, Any]:
+    """Return what the table of policies says of a folder."""
+    if isinstance(card, AgentCard):
+        return trained_card(card)
+    policy = tuned_policy(card)
+    return {
+        "name": card.name,
+        "league": policy.league,
+        "title": card.title,
+        "description": card.summary,
+        "dial": policy.dial_spec.name,
+        "dial_values": policy.dial_spec.values,
+        "dial_default": policy.dial,
+        "every_days": policy.every_days,
+    }
 
 
 def _from_file(spec: str, path: Path, class_name: str, dial: float | None) -> Policy:

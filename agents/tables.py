@@ -152,9 +152,9 @@ class ExplorationLog:
     *ripe*, and part of `table`.
     """
 
-    def __init__(self, n_cardholders: int) -> None:
-        """Start with no rows."""
-        self.n_cardholders = n_cardholders
+    def __init__(self, n_cardholders: int, most: int = MAX_ROWS) -> None:
+        """Start with no rows; the oldest go when there are more than `most`."""
+        self.n_cardholders, self.most = n_cardholders, most
         self._rows: dict[str, np.ndarray] = {
             "day": np.zeros(0, dtype=np.int64),
             "cardholder": np.zeros(0, dtype=np.int64),
@@ -187,7 +187,7 @@ class ExplorationLog:
             "value_fen": np.zeros(n),
             "opted_out": np.zeros(n, dtype=bool),
         }
-        self._rows = {name: np.concatenate([rows[name], new[name]])[-MAX_ROWS:] for name in rows}
+        self._rows = {name: np.concatenate([rows[name], new[name]])[-self.most :] for name in rows}
 
     def learn(self, feedback: Feedback) -> None:
         """Add purchases and refusals to the rows in whose 14 days they fall."""

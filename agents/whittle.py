@@ -16,9 +16,11 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from cardarena.agents.base import Dial
+from cardarena.agents.base import Dial, Knob
+from cardarena.agents.learned import EVERY_DAYS
+from cardarena.agents.priced import PRICE
 from cardarena.agents.tables import CATEGORY
-from cardarena.agents.timing import MEMORY_DAYS, NEED_DAYS, Response, TimedPolicy, Today, column
+from cardarena.agents.timing import CALL_GAP, MEMORY_DAYS, NEED_DAYS, Response, TimedPolicy, Today, column
 from cardarena.simulator.contracts import Bools, Floats
 
 OFF, PRECURSOR, ON = range(3)
@@ -180,6 +182,12 @@ class Whittle(TimedPolicy):
     title = "Whittle index"
     summary = "A Whittle index of need and contacts in mind, on beliefs, against what a contact costs."
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.0, 0.0)
+    knobs = (
+        PRICE,
+        EVERY_DAYS,
+        Knob("goodwill", 0.0, 2.0, "goodwill that the first contact costs and each one in mind adds, CNY"),
+        CALL_GAP,
+    )
     #: What the first contact of the reference channel costs in goodwill, and each one in mind adds, CNY; tuned.
     goodwill: ClassVar[float] = 0.2
 

@@ -1,9 +1,13 @@
-"""What `agent.json` says of a trained agent: what it observes, its network, its actions and how it came to be."""
+"""What `agent.json` says: of a trained agent, what it observes, its network and its actions; of a tuned policy, its values.
+
+Both say how they came to be in the same words, so that a table can show what each was given.
+"""
 
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from cardarena.agents.practice import SimulatedLog
 from cardarena.simulator.bank.features import FEATURES
 from cardarena.simulator.bank.sourced import FrozenDict, Strict
 from cardarena.simulator.errors import nearest
@@ -159,22 +163,19 @@ class Actions(Strict):
         return 2 + offers + channels + depths if self.form == "factored" else 1 + offers * channels * depths
 
 
-class Training(Strict):
-    """How an agent was made: told, and read by the arena to refuse what it was trained on.
+class Making(Strict):
+    """How the content of a folder was made: told, and read by the arena to refuse what it was made on.
 
     Attributes:
-        algorithm: what trained it.
+        algorithm: what made it.
         command: the command line that makes it again.
-        scenario: name of the scenario.
+        scenario: name of the scenario; several with commas between.
         world: name of the parameter set that took the scenario's place, or null.
-        world_seeds: seeds of the worlds whose people it learned from.
-        seed: of the training.
-        steps: environment steps, one a person and decision.
+        world_seeds: seeds of the worlds whose people it learned from or was chosen on.
+        seed: of the making.
+        cardholder_days: simulated days of a person, twins, evaluations and run-outs included, burn-in left out; 0: not counted.
+        trials: settings that were tried.
         seconds: wall-clock time.
-        gamma_per_day: discount of a day.
-        reward: form of the reward; `paired` is privileged: it knows the twin who was left alone.
-        decision_every: days between decisions.
-        contact_price_cny: least and greatest price of a contact in training.
         versions: of the packages that it was made with.
         settings: whatever else its values depend on, as plain text.
     """
@@ -185,16 +186,55 @@ class Training(Strict):
     world: Text | None = None
     world_seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, max_length=1000)]
     seed: Annotated[int, Field(ge=0)]
-    steps: Annotated[int, Field(ge=0)]
+    cardholder_days: Annotated[int, Field(ge=0)] = 0
+    trials: Annotated[int, Field(ge=1)] = 1
     seconds: Annotated[float, Field(ge=0.0)] = 0.0
+    versions: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=FrozenDict)
+    settings: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=FrozenDict)
+
+
+class Training(Making):
+    """How a trained agent was made.
+
+    Attributes:
+        steps: environment steps, one a person and decision.
+        gamma_per_day: discount of a day.
+        reward: form of the reward; `paired` is privileged: it knows the twin who was left alone.
+        decision_every: days between decisions.
+        contact_price_cny: least and greatest price of a contact in training.
+    """
+
+    steps: Annotated[int, Field(ge=0)]
     gamma_per_day: Annotated[float, Field(ge=0.0, le=1.0)]
     reward: Literal["gross", "attributed", "paired", "log"]
     decision_every: Annotated[int, Field(ge=1, le=365)] = 1
     contact_price_cny: Annotated[
         tuple[Annotated[float, Field(ge=0.0)], Annotated[float, Field(ge=0.0)]], Field(strict=False)
     ] = (0.0, 0.0)
-    versions: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=FrozenDict)
-    settings: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=FrozenDict)
+
+
+class TunedCard(Strict):
+    """The whole of `agent.json` where a policy was tuned.
+
+    Attributes:
+        format: version of this format.
+        name: what the tuned policy is called in tables.
+        title: a short title.
+        summary: one sentence for tables.
+        policy: name of the policy that was tuned.
+        values: value of each of its knobs.
+        practice: the simulated log that it is fitted to, or null: its bank's own history.
+        training: how its values were chosen.
+    """
+
+    format: Literal[1]
+    name: Name
+    title: Annotated[str, Field(min_length=1, max_length=80)]
+    summary: Annotated[str, Field(min_length=1, max_length=400, pattern=r"\.$")]
+    policy: Name
+    values: Annotated[dict[str, float], Field(max_length=50)]
+    practice: SimulatedLog | None = None
+    training: Making
 
 
 class AgentCard(Strict):

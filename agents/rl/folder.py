@@ -1,4 +1,6 @@
-"""A trained agent on disk: `agent.json`, `weights.safetensors`, `curve.csv`. Nothing in it is ever run or unpickled.
+"""A trained agent on disk: `agent.json`, `weights.safetensors`, `curve.csv`; or a tuned policy: `agent.json`, `trials.csv`.
+
+Nothing in a folder is ever run or unpickled.
 
 A folder may come from a stranger: sizes are bounded before anything is parsed, every tensor's name, shape and type is
 checked against the card, and the card's digest against the weights.
@@ -18,14 +20,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cardarena.agents.rl.card import AgentCard
+from cardarena.agents.rl.card import AgentCard, TunedCard
 from cardarena.agents.rl.network import Network, tensor_shapes
-from cardarena.simulator.errors import PolicyError, ScenarioError, nearest
+from cardarena.simulator.errors import PolicyError, ResultsError, ScenarioError, nearest
 from cardarena.simulator.strict_yaml import read_document, validated
 
 CARD: Final = "agent.json"
 WEIGHTS: Final = "weights.safetensors"
 CURVE: Final = "curve.csv"
+TRIALS: Final = "trials.csv"
+PROGRESS: Final = "checkpoint.json"
 MAX_WEIGHT_BYTES: Final = 64 * 2**20
 
 Array = NDArray[np.float32]
@@ -56,15 +60,16 @@ def is_agent_folder(spec: str) -> bool:
         return False
 
 
-def read_card(folder: Path) -> AgentCard:
-    """Return the card of a trained agent.
+def read_card(folder: Path) -> AgentCard | TunedCard:
+    """Return the card of a trained agent or of a tuned policy, which names the policy.
 
     Raises:
         PolicyError: it is missing or wrong; says file, line, key, what was expected and the nearest right word.
     """
     path = _file(folder, CARD)
     try:
-        return validated(AgentCard, read_document(path, f"{folder.name}/{CARD}"))
+        document = read_document(path, f"{folder.name}/{CARD}")
+        return validated(TunedCard if "policy" in document.data else AgentCard, document)
     except ScenarioError as error:
         raise PolicyError(str(error)) from None
 
@@ -77,6 +82,10 @@ def read_agent(folder: Path) -> TrainedAgent:
             speaks of, or a tensor has another name, shape or type, or holds what is no number.
     """
     card = read_card(folder)
+    if isinstance(card, TunedCard):
+        raise PolicyError(
+            f"{folder.name}/{CARD}: expected a trained agent, found the tuned policy {card.name!r}"
+        )
     path = _file(folder, WEIGHTS)
     with path.open("rb") as file:
         content = file.read(MAX_WEIGHT_BYTES + 1)
@@ -174,6 +183,69 @@ def write_agent(
     replace_file(folder / CURVE, _table(curve).encode())
     replace_file(folder / CARD, (json.dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
     return read_agent(folder)
+
+
+def write_tuned(folder: Path, card: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> TunedCard:
+    """Write a tuned policy and return its card as it will be read; the card comes last.
+
+    Args:
+        folder: where; made if it is missing.
+        card: the card without `format`.
+        trials: rows of the table of trials, all with the same columns.
+
+    Raises:
+        PolicyError: the card is wrong.
+        OSError: no space, no permission.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
+    replace_file(folder / TRIALS, _table(trials).encode())
+    replace_file(
+        folder / CARD, (json.dumps({"format": 1, **card}, ensure_ascii=False, indent=1) + "\n").encode()
+    )
+    written = read_card(folder)
+    assert isinstance(written, TunedCard)
+    return written
+
+
+def refuse_strangers(out: Path, resume: bool) -> None:
+    """Refuse to begin in a folder that holds something.
+
+    Raises:
+        ResultsError: it does.
+    """
+    if resume or not out.exists():
+        return
+    strangers = [item.name for item in out.iterdir() if not item.name.startswith(".")]
+    if strangers:
+        raise ResultsError(
+            f"{out}: expected a new or empty folder, found {strangers[0]!r}; give --resume to go on, or another --out"
+        )
+
+
+def read_progress(out: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an interrupted run of the same settings left.
+
+    Raises:
+        ResultsError: it is missing, damaged, or of other settings.
+    """
+    try:
+        progress = json.loads((out / PROGRESS).read_text(encoding="utf-8"))
+        found = progress["settings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{out}: expected a checkpoint to go on from, found none: {error}") from None
+    if found != wanted:
+        differs = [key for key in wanted if found.get(key) != wanted[key]]
+        raise ResultsError(
+            f"{out}: this was begun with other settings: "
+            + "; ".join(f"{key}: it has {found.get(key)}, this command {wanted[key]}" for key in differs[:3])
+        )
+    return progress
+
+
+def write_progress(out: Path, progress: Mapping[str, Any]) -> None:
+    """Write what `read_progress` reads, whole or not at all."""
+    replace_file(out / PROGRESS, (json.dumps(progress, indent=1) + "\n").encode())
 
 
 def _table(rows: Iterable[Mapping[str, Any]]) -> str:

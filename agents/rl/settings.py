@@ -1,5 +1,6 @@
 """What a training run is made of: every argument that its values depend on, and which agents can be trained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,6 +10,19 @@ from cardarena.simulator.errors import CardArenaError, UnknownNameError
 FIRST_TRAINING_SEED: Final = 1001
 #: Worlds in which agents in training are judged: nobody trains or is ranked in them.
 EVALUATION_SEEDS: Final = (9001,)
+
+
+def refuse_arena_seeds(seeds: Sequence[int]) -> None:
+    """Refuse world seeds that belong to the arena.
+
+    Raises:
+        CardArenaError: one does, or there is none.
+    """
+    if not seeds or min(seeds) < FIRST_TRAINING_SEED:
+        raise CardArenaError(
+            f"world seeds of a training: expected {FIRST_TRAINING_SEED} or more (the arena's come before), "
+            f"found {', '.join(map(str, seeds)) or 'none'}"
+        )
 
 
 @dataclass(frozen=True)
@@ -133,11 +147,7 @@ class TrainingSettings:
         if self.agent not in AGENTS:
             raise UnknownNameError("agent", self.agent, AGENTS)
         for seeds in (self.world_seeds, self.evaluation_seeds):
-            if not seeds or min(seeds) < FIRST_TRAINING_SEED:
-                raise CardArenaError(
-                    f"world seeds of a training: expected {FIRST_TRAINING_SEED} or more (the arena's come before), "
-                    f"found {', '.join(map(str, seeds)) or 'none'}"
-                )
+            refuse_arena_seeds(seeds)
         if both := set(self.world_seeds) & set(self.evaluation_seeds):
             raise CardArenaError(
                 f"world seeds: expected others for training and for evaluation, found {min(both)} in both"

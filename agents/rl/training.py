@@ -18,14 +18,23 @@ import numpy as np
 
 from cardarena.agents.rl.card import Actions, AgentCard, NetworkShape, Observation, Training
 from cardarena.agents.rl.evaluation import Worth, worth_of
-from cardarena.agents.rl.folder import TrainedAgent, read_agent, replace_file, tensors_of, write_agent
+from cardarena.agents.rl.folder import (
+    PROGRESS,
+    TrainedAgent,
+    read_agent,
+    read_progress,
+    refuse_strangers,
+    replace_file,
+    tensors_of,
+    write_agent,
+    write_progress,
+)
 from cardarena.agents.rl.settings import AGENTS, TrainingSettings
 from cardarena.simulator.errors import CardArenaError, ResultsError
 from cardarena.simulator.names import CHANNELS, DEPTHS
 from cardarena.simulator.parameter_sets import load_world
 
 CHECKPOINT: Final = "checkpoint.safetensors"
-PROGRESS: Final = "checkpoint.json"
 _EXTRA: Final = ("torch", "stable_baselines3", "sb3_contrib")
 _PACKAGES: Final = ("numpy", "torch", "stable-baselines3", "sb3-contrib", "gymnasium", "safetensors")
 #: A learning rate falls to this share of itself.
@@ -92,7 +101,7 @@ def train(
     require_extra()
     _refuse_ranked(settings)
     began = time.monotonic()
-    _check_folder(out, resume)
+    refuse_strangers(out, resume)
     course = _Course(settings, out, name or settings.agent, command)
     if resume:
         course.go_on()
@@ -166,6 +175,14 @@ class _Course:
         return self.scenario.horizon.run_out_days
 
     @property
+    def cardholder_days(self) -> int:
+        """Days of simulated people so far: of learning, and of the evaluations with their run-outs; with a twin beside each."""
+        s = self.settings
+        each = 2 if s.reward == "paired" else 1
+        judged = len(self.curve) * len(self._choices) * s.evaluated * (self.days + self._run_out)
+        return self.steps * s.decision_every * each + 2 * judged
+
+    @property
     def reason(self) -> str | None:
         """Why the training is over, or None."""
         if self.steps >= self.settings.steps:
@@ -230,7 +247,7 @@ class _Course:
             "sha256": hashlib.sha256(content).hexdigest(),
         }
         replace_file(self.out / CHECKPOINT, content)
-        replace_file(self.out / PROGRESS, (json.dumps(progress, indent=1) + "\n").encode())
+        write_progress(self.out, progress)
 
     def go_on(self) -> None:
         """Take back the checkpoint.
@@ -238,22 +255,13 @@ class _Course:
         Raises:
             ResultsError: it is missing, damaged, or of other settings.
         """
+        progress = read_progress(self.out, self._identity())
         try:
-            progress = json.loads((self.out / PROGRESS).read_text(encoding="utf-8"))
             content = (self.out / CHECKPOINT).read_bytes()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise ResultsError(
                 f"{self.out}: expected a checkpoint to go on from, found none: {error}"
             ) from None
-        if progress.get("settings") != self._identity():
-            found, wanted = progress.get("settings") or {}, self._identity()
-            differs = [key for key in wanted if found.get(key) != wanted[key]]
-            raise ResultsError(
-                f"{self.out}: this training was begun with other settings: "
-                + "; ".join(
-                    f"{key}: it has {found.get(key)}, this command {wanted[key]}" for key in differs[:3]
-                )
-            )
         if hashlib.sha256(content).hexdigest() != progress["sha256"]:
             raise ResultsError(
                 f"{self.out}: expected the checkpoint that {PROGRESS} speaks of, found another"
@@ -338,6 +346,7 @@ class _Course:
             "world_seeds": sorted({*s.world_seeds, *s.evaluation_seeds}),
             "seed": s.seed,
             "steps": self.steps,
+            "cardholder_days": self.cardholder_days,
             "seconds": float(self.curve[-1]["seconds"]) if self.curve else 0.0,
             "gamma_per_day": s.gamma_per_day,
             "reward": s.reward,
@@ -370,16 +379,6 @@ def _refuse_ranked(settings: TrainingSettings) -> None:
     if settings.world is not None and (split := load_world(settings.world).split) in ("validation", "test"):
         raise CardArenaError(
             f"world {settings.world!r}: expected a training or reference world, found one of the {split} worlds"
-        )
-
-
-def _check_folder(out: Path, resume: bool) -> None:
-    if resume or not out.exists():
-        return
-    strangers = [item.name for item in out.iterdir() if not item.name.startswith(".")]
-    if strangers:
-        raise ResultsError(
-            f"{out}: expected a new or empty folder, found {strangers[0]!r}; give --resume to go on, or another --out"
         )
 
 

@@ -197,17 +197,23 @@ def _registered(card: dict[str, Any]) -> Entry:
 
 
 def _trained(folder: Path, shipped: Entry | None = None) -> Entry:
-    """Return the entry of a trained agent, which tells what it was trained on; of a shipped one, by its name."""
-    from cardarena.agents.registry import policy_names
-    from cardarena.agents.rl.folder import read_agent
+    """Return the entry of a folder, which tells what it was trained or tuned on; of a shipped one, by its name."""
+    from cardarena.agents.registry import make_policy, policy_names
+    from cardarena.agents.rl.folder import read_card
 
-    card = read_agent(folder).card
+    make_policy(str(folder))  # checks the folder through and through
+    card = read_card(folder)
     digest = hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:16]
     about = {
         "title": card.title,
         "description": card.summary,
         TRAINED_SEEDS: list(card.training.world_seeds),
         TRAINED_WORLD: card.training.world,
+        "budget": {
+            "cardholder_days": card.training.cardholder_days,
+            "trials": card.training.trials,
+            "seconds": card.training.seconds,
+        },
     }
     if shipped is not None:
         return replace(shipped, digest=digest, about={**shipped.about, **about})

@@ -10,6 +10,7 @@ from cardarena.benchmarks.cli import (
     effect_commands,
     measure_commands,
     train_commands,
+    tune_commands,
     validate_commands,
     world_commands,
 )
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command("report")(arena_commands.report)
     app.command("status")(arena_commands.status)
     app.command("train")(train_commands.train)
+    app.command("tune")(tune_commands.tune)
     app.command("speed")(measure_commands.speed)
     app.command("validate")(validate_commands.validate)
     app.command("calibrate")(calibrate_commands.calibrate)

@@ -121,7 +121,7 @@ def train(
         "steps": steps,
         "seed": seed,
         "world": world,
-        "world_seeds": None if world_seeds is None else _seeds(world_seeds),
+        "world_seeds": None if world_seeds is None else world_seeds_of(world_seeds),
         "cardholders": cardholders,
         "horizon": horizon,
         "decision_every": every,
@@ -189,7 +189,7 @@ def train(
     say(f"cardarena arena --policy {folder}")
 
 
-def _seeds(text: str) -> tuple[int, ...]:
+def world_seeds_of(text: str) -> tuple[int, ...]:
     """Return comma-separated seeds.
 
     Raises:

@@ -9,6 +9,7 @@ from tests.fakes.agents.fake_bank import make_brief, make_features, make_history
 from tests.fakes.small_worlds import small_world
 
 from cardarena.agents import mpc
+from cardarena.agents.effects import dose_power, saturated
 from cardarena.agents.market import Market
 from cardarena.agents.mpc import MEMORY, Mpc, at_memory, lost_attention, plan, refusal_slope
 from cardarena.agents.planning import RULE_FILE, LadderPolicy, OraclePlanner, read_rule
@@ -22,7 +23,7 @@ from cardarena.agents.recovering import (
     waiting_value,
 )
 from cardarena.agents.tables import PERSON
-from cardarena.agents.timing import DOSE_POWER, Response, TimedPolicy, saturated
+from cardarena.agents.timing import Response, TimedPolicy
 from cardarena.agents.whittle import (
     DISCOUNT,
     MOST_IN_MIND,
@@ -228,14 +229,50 @@ def test_who_was_contacted_lately_is_contacted_less(make: type[TimedPolicy], pri
 
 def test_a_call_is_not_ten_text_messages() -> None:
     brief = make_brief(5)
-    plain, flat = Market(brief), saturated(Market(brief))
+    plain, flat = Market(brief), saturated(Market(brief), 0.4)
     sms, call = plain.channel("sms"), plain.channel("human_call")
     assert flat.strength[sms] == pytest.approx(plain.strength[sms])
     assert flat.strength[call] / flat.strength[sms] == pytest.approx(
-        (plain.strength[call] / plain.strength[sms]) ** DOSE_POWER
+        (plain.strength[call] / plain.strength[sms]) ** 0.4
     )
     assert flat.strength[call] < 5.0 * flat.strength[sms] < plain.strength[call]
     assert flat.order == plain.order
+
+
+@pytest.mark.parametrize("true", [0.2, 0.5, 0.9])
+def test_how_strength_saturates_is_read_from_the_log(true: float) -> None:
+    rows = 40_000
+    strength = LUCK.choice([0.4, 1.0, 5.0, 11.0], rows, p=[0.3, 0.5, 0.1, 0.1])
+    need = LUCK.uniform(0.01, 0.08, rows)
+    found = 0.3 * need * strength**true + LUCK.normal(0.0, np.sqrt(need))
+    assert dose_power(strength, need, found, need) == pytest.approx(true, abs=0.15)
+
+
+def test_a_log_without_an_effect_leaves_the_power_open() -> None:
+    strength, need = LUCK.choice([1.0, 11.0], 200), np.full(200, 0.05)
+    assert 0.1 < dose_power(strength, need, LUCK.normal(0.0, 0.22, 200), need) < 0.9
+
+
+@pytest.mark.parametrize("make", [RecoveringBandit, Whittle, Mpc])
+def test_nobody_is_called_twice_within_the_gap(
+    make: type[TimedPolicy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Believed to be very strong, calls would go to everybody each week.
+    monkeypatch.setattr("cardarena.agents.priced.dose_power", lambda *_: 1.0)
+    monkeypatch.setattr(make, "attention", lambda self, person: np.ones(len(person)))
+    monkeypatch.setattr(make, "forgone", lambda self, today: np.full_like(today.worth, -50.0))
+    brief = make_brief(300, history=make_history(make_brief(400), rows=6_000))
+    policy = make()
+    policy.reset(brief, 3)
+    last = np.full(300, -100)
+    calls = 0
+    for day in range(0, 70, 7):
+        sent = policy.decide(make_view(brief, day, features=make_features(300)))
+        who = sent.cardholder[policy.market.voice[sent.channel]]
+        assert (day - last[who] >= make.call_gap_days).all()
+        last[who] = day
+        calls += len(who)
+    assert calls > 300
 
 
 def test_the_planning_oracle_is_the_rung_with_its_rule() -> None:
