@@ -275,6 +275,11 @@ class _Course:
         """Write the whole curve beside the best agent, and remove the checkpoint."""
         best = read_agent(self.out)
         card = best.card.model_dump(mode="json", exclude={"format", "weights_sha256"})
+        # What was spent after the best agent was found is spent, too.
+        card["training"] |= {
+            "cardholder_days": self.cardholder_days,
+            "seconds": float(self.curve[-1]["seconds"]),
+        }
         write_agent(self.out, card, best.tensors, self.curve)
         for name in (CHECKPOINT, PROGRESS):
             (self.out / name).unlink(missing_ok=True)

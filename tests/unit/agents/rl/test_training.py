@@ -235,6 +235,17 @@ def test_a_contact_counts_its_parts_and_nothing_does_not() -> None:
     assert float(dist.entropy()) == pytest.approx(entropy - nothing[0] * np.log(nothing[0]))
 
 
+@pytest.mark.parametrize("reward", ["paired", "gross"])
+def test_the_card_counts_what_was_simulated(tmp_path: Path, reward: str) -> None:
+    finished = train(settings_of(reward=reward, decision_every=2), tmp_path)
+    spent = read_agent(tmp_path).card.training
+    evaluations = (tmp_path / CURVE).read_text().count("\n") - 1
+    # 10 days and 180 of run-out, of greedy and sampled agents, with a twin; in learning the twin comes with the reward.
+    judged = evaluations * 2 * SMALL["evaluated"] * (10 + 180) * 2
+    assert spent.cardholder_days == finished.steps * 2 * (2 if reward == "paired" else 1) + judged
+    assert spent.trials == 1
+
+
 def test_an_actor_begins_as_the_prior(tmp_path: Path) -> None:
     train(settings_of(steps=16, evaluate_every=16, rollout=1, batches=1, learning_rate=0.0), tmp_path)
     agent = read_agent(tmp_path)
