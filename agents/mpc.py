@@ -128,8 +128,8 @@ class Mpc(TimedPolicy):
     #: Decisions looked ahead, today's included.
     steps: ClassVar[int] = 8
     #: What a contact of the reference channel costs in goodwill at rest, CNY, and what each contact of 28 days adds; tuned.
-    goodwill: ClassVar[float] = 0.1
-    goodwill_each: ClassVar[float] = 0.3
+    goodwill: ClassVar[float] = 0.0
+    goodwill_each: ClassVar[float] = 0.1
     #: How much of the goodwill grows with the margin that the person brings anyway; the rest is the same for all. Tuned.
     margin_share: ClassVar[float] = 0.5
     #: A lost permission costs so many decisions of the person's usual worth; tuned.

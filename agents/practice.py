@@ -91,7 +91,7 @@ class ByLot(BasePolicy):
 
 def practice_table(log: SimulatedLog, brief: Brief) -> Table:
     """Return the simulated log in the codes of the brief's offers; contacts with offers that the bank lacks are left out."""
-    table, names = _simulated(log)
+    table, names = _simulated(log.scenario, log.world_seeds, log.cardholders, log.days)
     codes = {name: code for code, name in enumerate(brief.offer_names)}
     known = np.array([*(codes.get(name, -2) for name in names), -1])
     offer = known[table.offer]
@@ -101,20 +101,22 @@ def practice_table(log: SimulatedLog, brief: Brief) -> Table:
 
 
 @lru_cache(maxsize=2)
-def _simulated(log: SimulatedLog) -> tuple[Table, tuple[str, ...]]:
+def _simulated(
+    name: str, seeds: tuple[int, ...], cardholders: int, days: int
+) -> tuple[Table, tuple[str, ...]]:
     """Return the log, thinned, beside the names of its offers."""
     from cardarena.agents.registry import make_policy
     from cardarena.simulator.scenario import load_scenario
     from cardarena.simulator.world import World
 
-    scenario = load_scenario(log.scenario)
+    scenario = load_scenario(name)
     parts: list[Table] = []
     names: tuple[str, ...] = ()
-    for seed in log.world_seeds:
-        world = World.create(scenario, seed, log.cardholders, threads=1).burn_in(make_policy)
+    for seed in seeds:
+        world = World.create(scenario, seed, cardholders, threads=1).burn_in(make_policy)
         policy = ByLot()
-        world.play(policy, log.days)
-        parts.append(policy.log.table(log.days))
+        world.play(policy, days)
+        parts.append(policy.log.table(days))
         names = policy.brief.offer_names
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])

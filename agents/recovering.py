@@ -140,7 +140,7 @@ class RecoveringBandit(TimedPolicy):
     #: Decisions looked ahead, today's included.
     steps: ClassVar[int] = 6
     #: What a contact of the reference channel costs in goodwill, CNY; tuned.
-    goodwill: ClassVar[float] = 1.0
+    goodwill: ClassVar[float] = 0.4
 
     def fit_recovery(self, log: Response) -> None:
         """Estimate the recovery from purchases beyond those expected anyway."""

@@ -179,10 +179,16 @@ def _folder_card(card: AgentCard | TunedCard) -> dict[str, Any]:
         "title": card.title,
         "description": card.summary,
         "dial": policy.dial_spec.name,
-        "dial_values": policy.dial_spec.values,
+        "dial_values": _with_own(policy.dial_spec.values, policy.dial),
         "dial_default": policy.dial,
         "every_days": policy.every_days,
     }
+
+
+def _with_own(values: tuple[float, ...], own: float) -> tuple[float, ...]:
+    """Return the values of a curve, the nearest one moved to the policy's own."""
+    nearest_one = min(values, key=lambda value: abs(value - own))
+    return tuple(own if value == nearest_one else value for value in values)
 
 
 def _from_file(spec: str, path: Path, class_name: str, dial: float | None) -> Policy:

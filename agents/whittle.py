@@ -189,7 +189,7 @@ class Whittle(TimedPolicy):
         CALL_GAP,
     )
     #: What the first contact of the reference channel costs in goodwill, and each one in mind adds, CNY; tuned.
-    goodwill: ClassVar[float] = 0.2
+    goodwill: ClassVar[float] = 0.05
 
     def fit_recovery(self, log: Response) -> None:
         """Fit the tolerance, and compute the indices for every state and gain."""

@@ -39,7 +39,9 @@ class Bowl:
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
     with (folder / TRIALS).open(encoding="utf-8", newline="") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+        return [
+            {key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)
+        ]
 
 
 def test_a_known_optimum_is_found(tmp_path: Path) -> None:
