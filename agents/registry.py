@@ -4,7 +4,7 @@ import hashlib
 import importlib.util
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, cast
@@ -15,6 +15,7 @@ from cardarena.agents.learned import CappedPropensity, LoggedPolicy, Propensity
 from cardarena.agents.mpc import Mpc
 from cardarena.agents.oracle import OracleMyopic
 from cardarena.agents.planning import OraclePlanner
+from cardarena.agents.practice import SimulatedLog
 from cardarena.agents.priced import GreedyPriced, Uplift
 from cardarena.agents.recovering import RecoveringBandit
 from cardarena.agents.reference import Caretaker, Random, Silent, StatusQuo
@@ -50,6 +51,7 @@ _CLASSES: Final[tuple[type[BasePolicy], ...]] = (
 _POLICIES: Final = {cls.name: cls for cls in _CLASSES}
 _METHODS: Final = ("reset", "decide", "learn", "explain", "state", "load_state")
 PRIVILEGED: Final = "privileged"
+SIMULATOR: Final = "simulator"
 _TYPES: Final[dict[str, type]] = {
     "name": str,
     "league": str,
@@ -132,23 +134,14 @@ def tuned_policy(card: TunedCard, dial: float | None = None) -> BasePolicy:
     """Make the policy that a card speaks of, with its values, under its name, in the simulator's league.
 
     Raises:
-        UnknownNameError: there is no such policy, or it has no such knob.
-        PolicyError: the policy cannot be tuned, a value is out of range, or it learns from no log.
+        UnknownNameError: no policy of that name can be tuned, or it has no such knob.
+        PolicyError: a value or the dial is out of range, or a log is given to what learns from none.
     """
-    policy = tunable_policy(card.policy)
-    policy.turn(card.values)
-    if card.practice is not None:
-        if not isinstance(policy, LoggedPolicy):
-            raise PolicyError(f"policy {card.name!r}: practice: {card.policy!r} learns from no log")
-        policy.practice = card.practice
+    policy = tunable_policy(card.policy, card.values, card.practice)
     if dial is not None:
         policy.dial = type(policy)(dial).dial
-    policy.name, policy.title, policy.summary, policy.league = (
-        card.name,
-        card.title,
-        card.summary,
-        "simulator",
-    )
+    policy.name, policy.title, policy.summary = card.name, card.title, card.summary
+    policy.league = SIMULATOR
     return policy
 
 
@@ -157,15 +150,24 @@ def tunable_names() -> tuple[str, ...]:
     return tuple(name for name, cls in _POLICIES.items() if cls.knobs)
 
 
-def tunable_policy(name: str) -> BasePolicy:
-    """Make a policy that declares what may be tuned.
+def tunable_policy(
+    name: str, values: Mapping[str, float] | None = None, practice: SimulatedLog | None = None
+) -> BasePolicy:
+    """Make a policy that declares what may be tuned, with values of its knobs, fitted to a simulated log if one is given.
 
     Raises:
-        UnknownNameError: there is none of this name.
+        UnknownNameError: no policy of that name can be tuned, or it has no such knob.
+        PolicyError: a value is out of range, or a log is given to what learns from none.
     """
     if name not in tunable_names():
         raise UnknownNameError("policy that can be tuned", name, tunable_names())
-    return _POLICIES[name]()
+    policy = _POLICIES[name]()
+    policy.turn(values or {})
+    if practice is not None:
+        if not isinstance(policy, LoggedPolicy):
+            raise PolicyError(f"policy {name!r}: practice: expected none, since it learns from no log")
+        policy.practice, policy.league = practice, SIMULATOR
+    return policy
 
 
 def _folder_card(card: AgentCard | TunedCard) -> dict[str, Any]:

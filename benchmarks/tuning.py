@@ -169,11 +169,7 @@ class WorldLaboratory:
         """Play the policy with these values in a world."""
         new = case not in self._worlds
         world, silent = self._worlds.get(case) or self._prepared(case)
-        policy = tunable_policy(self._settings.policy)
-        policy.turn(values)
-        if self._settings.practice is not None:
-            policy.league = "simulator"
-            policy.practice = self._settings.practice  # type: ignore[attr-defined]
+        policy = tunable_policy(self._settings.policy, values, self._settings.practice)
         metrics = run_metrics(self._facts(world, policy), silent)
         over = [(metrics[name] - most) / max(most, 1e-9) for name, most in self._limits[case[0]].items()]
         days = silent.horizon * world.n
