@@ -149,7 +149,7 @@ def test_worlds_are_the_same_for_every_trial(tmp_path: Path) -> None:
 
 
 def tuned_folder(folder: Path, **changes: Any) -> Path:
-    tune(replace(SETTINGS, trials=5), folder, laboratory=Bowl())
+    tune(replace(SETTINGS, trials=5), folder, name="mine", laboratory=Bowl())
     card = json.loads((folder / CARD).read_text())
     (folder / CARD).write_text(json.dumps({**card, **changes}))
     return folder
@@ -158,7 +158,7 @@ def tuned_folder(folder: Path, **changes: Any) -> Path:
 def test_a_folder_plays_its_values_under_its_name(tmp_path: Path) -> None:
     folder = tuned_folder(tmp_path / "t", values={"dial": 1.5, "every_days": 3.0})
     policy, plain = make_policy(str(folder)), make_policy("greedy_priced", 1.5)
-    assert (policy.name, policy.league, policy.every_days) == ("greedy_priced_tuned", "simulator", 3)
+    assert (policy.name, policy.league, policy.every_days) == ("mine", "simulator", 3)
     brief = make_brief(200, history=make_history(make_brief(400), rows=4_000))
     view = make_view(brief, features=make_features(200))
     for one in (policy, plain):
@@ -189,7 +189,7 @@ def test_the_arena_refuses_the_seeds_that_it_was_tuned_on(tmp_path: Path) -> Non
     folder = tuned_folder(tmp_path / "t")
     plan = make_plan(scenarios=["baseline"], policies=[str(folder)], n_seeds=8)
     entry = plan.policies[0]
-    assert (entry.label, entry.league) == ("greedy_priced_tuned", "simulator")
+    assert (entry.label, entry.league) == ("mine", "simulator")
     assert entry.about["budget"]["trials"] == 5
     with pytest.raises(PolicyError, match="found 1001, 1002"):
         make_plan(scenarios=["baseline"], policies=[str(folder)], n_seeds=1002)
