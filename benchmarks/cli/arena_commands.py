@@ -47,7 +47,7 @@ def arena(
         typer.Option(
             "--policy",
             metavar="NAME|FILE.py:Class|DIR",
-            help="A policy, a class or factory of a file, or the folder of a trained agent; may be repeated. "
+            help="A policy, a class or factory of a file, or a folder of `train` or `tune`; may be repeated. "
             "[default: every shipped policy]",
         ),
     ] = None,
