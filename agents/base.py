@@ -34,6 +34,19 @@ class Dial:
     low: float = 0.0
     high: float = math.inf
 
+    def checked(self, policy: str, value: float | None) -> float:
+        """Return the value of a policy's dial, its default if none is given.
+
+        Raises:
+            PolicyError: it is not a number within the range.
+        """
+        value = self.default if value is None else float(value)
+        if not (self.low <= value <= self.high) or math.isinf(value):
+            raise PolicyError(
+                f"policy {policy!r}: dial ({self.name}): expected {self.low:g} to {self.high:g}, found {value:g}"
+            )
+        return value
+
 
 @dataclass(frozen=True)
 class Knob:
@@ -116,14 +129,7 @@ class BasePolicy:
         Raises:
             PolicyError: the dial is not a number within its range.
         """
-        spec = self.dial_spec
-        value = spec.default if dial is None else float(dial)
-        if not (spec.low <= value <= spec.high) or math.isinf(value):
-            raise PolicyError(
-                f"policy {self.name!r}: dial ({spec.name}): "
-                f"expected {spec.low:g} to {spec.high:g}, found {value:g}"
-            )
-        self.dial = value
+        self.dial = self.dial_spec.checked(self.name, dial)
 
     @property
     def values(self) -> dict[str, float]:

@@ -33,10 +33,20 @@ def make_campaign(
         overrides: values put over the scenario's, nested or with dotted keys.
         **arguments: as `CampaignEnv` takes them.
     """
+    return CampaignEnv(campaign_worlds(scenario, n_cardholders, world_seeds, overrides), **arguments)
+
+
+def campaign_worlds(
+    scenario: Scenario | str | Path,
+    n_cardholders: int,
+    world_seeds: Sequence[int],
+    overrides: Mapping[str, Any] | None = None,
+) -> list[CampaignWorld]:
+    """Return worlds of a scenario at day 0, which are burned in once a process; see `make_campaign` for the arguments."""
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario, overrides, known_parameters=parameter_names())
     text = scenario.model_dump_json()
-    return CampaignEnv([_campaign_world(text, seed, n_cardholders) for seed in world_seeds], **arguments)
+    return [_campaign_world(text, seed, n_cardholders) for seed in world_seeds]
 
 
 @lru_cache(maxsize=16)

@@ -6,8 +6,8 @@ import numpy as np
 
 from cardarena.agents.base import BasePolicy, Dial
 from cardarena.agents.market import worth_offering
+from cardarena.simulator.border import BUDGET_DAYS
 from cardarena.simulator.contracts import Contacts, Floats, View
-from cardarena.simulator.play import BUDGET_DAYS
 
 
 class OracleMyopic(BasePolicy):

@@ -30,10 +30,10 @@ from cardarena.agents.arms import (
 )
 from cardarena.agents.base import BasePolicy, Dial
 from cardarena.agents.oracle import yuan_price
+from cardarena.simulator.border import BUDGET_DAYS
 from cardarena.simulator.contracts import Bools, Brief, Contacts, Feedback, Floats, View
 from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS
 from cardarena.simulator.oracle import Truth
-from cardarena.simulator.play import BUDGET_DAYS
 
 #: A person's potential is computed anew after so many days: traits do not move, permissions seldom do.
 POTENTIAL_DAYS: Final = 28

@@ -21,7 +21,7 @@ from cardarena.agents.recovering import RecoveringBandit
 from cardarena.agents.reference import Caretaker, Random, Silent, StatusQuo
 from cardarena.agents.rl.card import AgentCard, TunedCard
 from cardarena.agents.rl.folder import CARD, is_agent_folder, read_card
-from cardarena.agents.rl.policy import TrainedPolicy, trained_card
+from cardarena.agents.rl.playing import trained_card, trained_policy
 from cardarena.agents.rules import Blast, Cadence, Rfm, Segment
 from cardarena.agents.whittle import Whittle
 from cardarena.simulator.contracts import LEAGUES, Policy
@@ -124,10 +124,10 @@ def make_policy(spec: str, dial: float | None = None) -> Policy:
     raise UnknownNameError("policy", spec, policy_names())
 
 
-def _from_folder(folder: Path, dial: float | None) -> BasePolicy:
+def _from_folder(folder: Path, dial: float | None) -> Policy:
     """Make a policy from the folder of a trained agent or of a tuned policy."""
     card = read_card(folder)
-    return tuned_policy(card, dial) if isinstance(card, TunedCard) else TrainedPolicy(folder, dial)
+    return tuned_policy(card, dial) if isinstance(card, TunedCard) else trained_policy(card, folder, dial)
 
 
 def tuned_policy(card: TunedCard, dial: float | None = None) -> BasePolicy:

@@ -28,6 +28,8 @@ _BUDGET: Final = int(Rule.BUDGET)
 MAX_CONTACTS_PER_PERSON: Final = 100
 #: A shadow price beyond CNY 100 a contact says no more than that.
 HIGHEST_PRICE_MFEN: Final = 10_000_000
+#: A marketing budget is released in equal parts, one for so many days.
+BUDGET_DAYS: Final = 30
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,22 @@ def marketing_cost_mfen(events: np.ndarray) -> int:
 def committed_mfen(state: WorldState, rules: Rules) -> int:
     """Return what the contacts on their way are expected to cost."""
     return int(_costs(rules, state.pending["channel"]).sum()) if state.pending.size else 0
+
+
+def budget_left(state: WorldState, rules: Rules, budget_mfen: int, spent_today_mfen: int = 0) -> int:
+    """Return the budget released so far, less what contacts have cost and what those on their way will cost.
+
+    Args:
+        state: of the world.
+        rules: of the world.
+        budget_mfen: of all days since the reset, or -1 for none; then the answer is -1.
+        spent_today_mfen: what today has cost so far.
+    """
+    if budget_mfen < 0:
+        return -1
+    months = (state.day - state.reset_day) // BUDGET_DAYS + 1
+    released = budget_mfen * min(months * BUDGET_DAYS, state.reset_days) // state.reset_days
+    return max(0, released - state.spent_mfen - spent_today_mfen - committed_mfen(state, rules))
 
 
 def _costs(rules: Rules, channel: np.ndarray) -> np.ndarray:

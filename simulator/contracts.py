@@ -58,9 +58,13 @@ class Brief:
 class History:
     """Randomised logged decisions of the burn-in: what a bank's data team would have, one row a decision.
 
-    A row is one cardholder on one decision day of the randomised status quo, contacted or not (`channel` -1: held out).
+    A row is one cardholder on one decision day of the randomised status quo, contacted or not (`channel` -1: held out). Rows
+    of one `cardholder` in order of `day` are steps of one life: the next row is the next state where it is the next decision
+    day, which a large base, of which fewer are sampled, seldom has.
 
     Attributes:
+        cardholder: shape (rows,), a pseudonym that all rows of one cardholder share. It is no view id: whom it means, a policy is
+            not told.
         features: float32 array, shape (rows, features), the view's row at the decision.
         day: shape (rows,), day of the decision, negative (before the run).
         offer: shape (rows,), offer code, or -1.
@@ -75,6 +79,7 @@ class History:
         opted_out: shape (rows,), whether a channel was refused within 14 days.
     """
 
+    cardholder: Ints
     features: NDArray[np.float32]
     day: Ints
     offer: Ints

@@ -23,6 +23,12 @@ def _sampled(seed, day, n, share, out):
         out[i] = u < share
 
 
+@njit(cache=True)
+def _pseudonym_keys(seed, day, out):
+    for i in range(out.size):
+        _, out[i], _, _ = draw(seed, i, day, CARDHOLDER, randomness.EXPERIMENT, 0, 0, 0, 0, 0)
+
+
 class HistoryRecorder:
     """Collects feature rows on decision days of the burn-in; `build` joins the outcomes. States: recording -> built."""
 
@@ -69,6 +75,7 @@ class HistoryRecorder:
         category = np.where(offer >= 0, log.facts["offer_category"][np.maximum(offer, 0)], 0)
         converted = (offer >= 0) & (bought[np.arange(holder.size), category] > 0)
         return History(
+            cardholder=self._pseudonyms(holder),
             features=np.concatenate(self._features).astype(np.float32),
             day=day,
             offer=offer,
@@ -82,6 +89,15 @@ class HistoryRecorder:
             value_fen=value,
             opted_out=opted_out,
         )
+
+    def _pseudonyms(self, holder: np.ndarray) -> np.ndarray:
+        """Return a number for each row's cardholder, the cardholders counted in an order by lot that says nothing of them."""
+        keys = np.empty(self.n)
+        _pseudonym_keys(np.uint64(self.seed), self._days[0], keys)
+        met, at = np.unique(holder, return_inverse=True)
+        number = np.empty(met.size, dtype=np.int64)
+        number[np.lexsort((met, keys[met]))] = np.arange(met.size)
+        return number[at]
 
     def _actions(self, log: RunLog, holder: np.ndarray, day: np.ndarray) -> dict[str, np.ndarray]:
         """Return the first contact that passed on that day, or -1."""

@@ -11,7 +11,14 @@ from cardarena.simulator.bank.complaint_desk import Shift
 from cardarena.simulator.bank.features import FEATURES, feature_columns
 from cardarena.simulator.bank.gate import gate_column, open_arms
 from cardarena.simulator.behaviour.census import value_permissions
-from cardarena.simulator.border import admit, committed_mfen, drop_done, marketing_cost_mfen, next_price
+from cardarena.simulator.border import (
+    BUDGET_DAYS,
+    admit,
+    budget_left,
+    drop_done,
+    marketing_cost_mfen,
+    next_price,
+)
 from cardarena.simulator.contracts import Contacts, Policy, View
 from cardarena.simulator.errors import PolicyError
 from cardarena.simulator.feedback import make_feedback
@@ -32,8 +39,6 @@ if TYPE_CHECKING:
 
 #: Days before day 0 from which the burn-in's decisions join the logged history.
 HISTORY_DAYS = 150
-#: A marketing budget is released in equal parts, one for so many days.
-BUDGET_DAYS = 30
 
 
 class Sink(Protocol):
@@ -167,15 +172,9 @@ class Play:
         self.policy.learn(make_feedback(rows, self.world.view_id, is_personal))
 
     def _budget_left(self) -> int:
-        """Return the budget released so far, less what contacts have cost and what those on their way will cost."""
-        if self.budget_mfen < 0:
-            return -1
-        state = self.world.state
-        months = (state.day - state.reset_day) // BUDGET_DAYS + 1
-        released = self.budget_mfen * min(months * BUDGET_DAYS, state.reset_days) // state.reset_days
+        """Return what of the budget may be spent now, or -1; see `border.budget_left`."""
         today = sum(marketing_cost_mfen(rows) for rows in self._events)
-        committed = committed_mfen(state, self.world.rules)
-        return max(0, released - state.spent_mfen - today - committed)
+        return budget_left(self.world.state, self.world.rules, self.budget_mfen, today)
 
     def _decide(self, today: np.ndarray, minute: int) -> None:
         """Let the policy decide on today's view, and admit what it asks for."""

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, model_validator
 from cardarena.agents.practice import SimulatedLog
 from cardarena.simulator.bank.features import FEATURES
 from cardarena.simulator.bank.sourced import FrozenDict, Strict
+from cardarena.simulator.envs.campaign_plan import CampaignCodec
+from cardarena.simulator.envs.campaign_view import CAMPAIGN_OBSERVED, CampaignView
 from cardarena.simulator.errors import nearest
 from cardarena.simulator.names import CHANNELS, DEPTHS
 from cardarena.simulator.scenario_model import Name
@@ -32,8 +34,9 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 def _observed(name: str) -> str:
-    if name not in OBSERVED:
-        raise problem(f"expected a column of the observation, found {name!r}; {nearest(name, OBSERVED)}")
+    if name not in OBSERVED and name not in CAMPAIGN_OBSERVED:
+        known = CAMPAIGN_OBSERVED if "." in name else OBSERVED
+        raise problem(f"expected a column of the observation, found {name!r}; {nearest(name, known)}")
     return name
 
 
@@ -47,7 +50,7 @@ class Column(Strict):
     """One input of the network: `(transform(column) - mean) / scale`, cut off at the observation's `clip`.
 
     Attributes:
-        name: column of the observation.
+        name: column of the observation, of one cardholder's or of a campaign's.
         transform: `identity`; `log1p`, of the magnitude, with its sign; `sin` and `cos` of the share of `period`.
         period: of `sin` and `cos`, in the column's unit; 0 for the others.
         mean: of the transformed column.
@@ -115,22 +118,24 @@ class Actions(Strict):
 
     Attributes:
         form: `factored`: two outputs for nothing and a contact, then one an offer, a channel and a depth. `flat`: one
-            for nothing, then one for each (offer, channel, depth), the depth running fastest.
+            for nothing, then one for each (offer, channel, depth), the depth running fastest. `campaign`: one for each
+            entry of a campaign's action, whose hyperbolic tangent it is.
         scores: outputs are `logits`, or `values` in CNY; values are flat.
-        choice: `greedy` or `sampled`; values are greedy.
-        offers: the offers' names, in the outputs' order; one that a bank does not stock is never chosen.
+        choice: `greedy` or `sampled`; values and campaigns are greedy.
+        offers: the offers' names, in the outputs' order; one that a bank does not stock is never chosen. A campaign has none:
+            offers are its rule's.
         channels: the channels' names, likewise.
-        depths: the depths' names, likewise.
+        depths: the depths' names, likewise; a campaign has none.
     """
 
-    form: Literal["factored", "flat"]
+    form: Literal["factored", "flat", "campaign"]
     scores: Literal["logits", "values"] = "logits"
     choice: Literal["greedy", "sampled"]
-    offers: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=256)]
+    offers: Annotated[tuple[Name, ...], Field(strict=False, max_length=256)] = ()
     channels: Annotated[
         tuple[Annotated[str, AfterValidator(_channel)], ...], Field(strict=False, min_length=1)
     ]
-    depths: Annotated[tuple[Literal["generic", "segment", "individual"], ...], Field(strict=False)]
+    depths: Annotated[tuple[Literal["generic", "segment", "individual"], ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Actions":
@@ -138,6 +143,18 @@ class Actions(Strict):
             names = getattr(self, key)
             if len(set(names)) < len(names):
                 raise at_key(key, f"expected each name once, found {', '.join(names)}")
+        if self.form == "campaign":
+            for key in ("offers", "depths"):
+                if getattr(self, key):
+                    raise at_key(key, f"expected none of a campaign, found {', '.join(getattr(self, key))}")
+            if (self.scores, self.choice) != ("logits", "greedy"):
+                raise at_key(
+                    "choice",
+                    f"expected greedy logits of a campaign, found {self.choice} {self.scores}",
+                )
+            return self
+        if not self.offers:
+            raise at_key("offers", "expected at least one, found none")
         if self.depths != DEPTHS[: len(self.depths)] or not self.depths:
             raise at_key(
                 "depths",
@@ -159,6 +176,8 @@ class Actions(Strict):
     @property
     def outputs(self) -> int:
         """How many outputs the network has."""
+        if self.form == "campaign":
+            return CampaignCodec(self.channels).size
         offers, channels, depths = self.sizes
         return 2 + offers + channels + depths if self.form == "factored" else 1 + offers * channels * depths
 
@@ -261,6 +280,21 @@ class AgentCard(Strict):
     actions: Actions
     training: Training
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @model_validator(mode="after")
+    def _observes_what_it_acts_on(self) -> "AgentCard":
+        is_campaign = self.actions.form == "campaign"
+        known = CampaignView(self.actions.channels).names if is_campaign else OBSERVED
+        for j, column in enumerate(self.observation.columns):
+            if column.name not in known:
+                raise at_key(
+                    f"observation.columns.#{j}.name",
+                    f"expected a column of {'a campaign of these channels' if is_campaign else 'one cardholder'}, "
+                    f"found {column.name!r}",
+                )
+        if is_campaign and (self.network.memory is not None or self.observation.frames > 1):
+            raise at_key("network", "expected no memory and one frame of a campaign, found some")
+        return self
 
     @property
     def inputs(self) -> int:

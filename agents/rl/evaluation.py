@@ -1,14 +1,18 @@
 """What a trained agent is worth to people whom it never met: played with NumPy on paired journeys, run-out included."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cardarena.agents.base import one_thread
 from cardarena.agents.rl.arms import choice_of
+from cardarena.agents.rl.campaign import TrainedCampaign
 from cardarena.agents.rl.encoding import DAYS_LEFT, Encoder
 from cardarena.agents.rl.folder import TrainedAgent
 from cardarena.simulator.contracts import Bools, Ints
+from cardarena.simulator.envs.campaign import CampaignWorld
+from cardarena.simulator.envs.campaign_ledger import CampaignLedger, discounted
 from cardarena.simulator.envs.journeys import COLUMNS, DAILY_DISCOUNT, Journeys
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import COSTS
@@ -106,6 +110,42 @@ def worth_of(
         contacts=asked / months,
         harm=1000.0 * harm / months,
         blocked=blocked / max(1, asked),
+    )
+
+
+def campaign_worth(
+    agent: TrainedAgent, bases: Sequence[CampaignWorld], *, days: int, run_out_days: int
+) -> Worth:
+    """Play an agent of the campaign for `days` in each world as the arena does, then the run-out, beside silent twins.
+
+    The standard error is over worlds: NaN for one.
+
+    Args:
+        agent: the agent.
+        bases: worlds that it never met.
+        days: decision days.
+        run_out_days: days after them, under the run-out's policy in both arms.
+    """
+    values: list[float] = []
+    asked = blocked = harm = months = 0.0
+    for base in bases:
+        world, ledger = base.world.fork(), CampaignLedger(base.world.n)
+        n_start = max(1, int(world.state.accounts["is_open"].sum()))
+        budget = world.scenario.budget_mfen(world.n, days)
+        world.play(TrainedCampaign(agent), days, sink=ledger, budget_mfen=budget)
+        expected = ledger.expected + base.run_out(world, run_out_days).expected
+        gains = np.subtract(expected, base.silent(days, run_out_days))
+        values.append(discounted(gains.tolist(), DAILY_DISCOUNT) * 1e-5 / n_start)
+        asked += ledger.delivered + ledger.costs["blocked"]
+        blocked += ledger.costs["blocked"]
+        harm += sum(ledger.costs[name] for name in ("unsubscribes", "off_switches", "complaints"))
+        months += n_start * days / 30.0
+    return Worth(
+        value_cny=float(np.mean(values)),
+        error_cny=float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan"),
+        contacts=asked / months,
+        harm=1000.0 * harm / months,
+        blocked=blocked / max(1.0, asked),
     )
 
 

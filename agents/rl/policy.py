@@ -1,7 +1,7 @@
 """A trained agent as a policy of the arena: NumPy alone, in blocks of people, one float32 product a layer."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -135,17 +135,3 @@ class TrainedPolicy(BasePolicy):
             + (" CNY" if is_value else " (log-odds)"),
             score=choice.score,
         )
-
-
-def trained_card(card: AgentCard) -> dict[str, Any]:
-    """Return what the registry's table says of a trained agent."""
-    return {
-        "name": card.name,
-        "league": TrainedPolicy.league,
-        "title": card.title,
-        "description": card.summary,
-        "dial": DIAL.name,
-        "dial_values": DIAL.values,
-        "dial_default": DIAL.default,
-        "every_days": card.training.decision_every,
-    }

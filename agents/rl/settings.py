@@ -34,8 +34,10 @@ class Kind:
         summary: one sentence for tables.
         is_flat: whether its actions are flat.
         frames: decisions that it sees at once.
-        lanes: journeys at once, unless told otherwise.
+        lanes: journeys, or whole bases, at once, unless told otherwise.
         settings: what of `TrainingSettings` it has otherwise.
+        unused: what of `TrainingSettings` would do nothing.
+        is_campaign: whether it sets the plan of a whole base, in place of deciding about one cardholder.
     """
 
     title: str
@@ -44,6 +46,8 @@ class Kind:
     frames: int = 1
     lanes: int = 2048
     settings: dict[str, Any] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    is_campaign: bool = False
 
 
 AGENTS: Final = {
@@ -73,6 +77,21 @@ AGENTS: Final = {
         is_flat=True, lanes=256,
         settings={"difficulty": "easy", "learning_rate": 3e-4, "reward": "attributed"},
     ),
+    "fqi": Kind(
+        "Fitted Q iteration", "A linear value of every arm, fitted again and again to a randomised log alone.",
+        is_flat=True, lanes=256,
+        settings={"difficulty": "easy", "reward": "attributed"},
+        unused=("layers", "learning_rate", "rollout", "epochs", "batches", "entropy", "harm_limit", "choice"),
+    ),
+    "sac": Kind(
+        "SAC on the campaign", "Soft actor-critic that sets volumes, caps, a threshold and a price for the whole base, weekly.",
+        lanes=4, is_campaign=True,
+        settings={
+            "steps": 20_000, "cardholders": 2000, "world_seeds": tuple(range(1001, 1009)), "evaluation_seeds": (9001, 9002, 9003),
+            "decision_every": 7, "evaluate_every": 520, "learning_rate": 1e-3, "choice": "greedy",
+        },
+        unused=("difficulty", "contact_price_cny", "rollout", "epochs", "batches", "entropy", "harm_limit", "evaluated"),
+    ),
 }  # fmt: skip
 
 
@@ -89,7 +108,7 @@ class TrainingSettings:
         world_seeds: of the worlds whose people are met.
         evaluation_seeds: of the worlds in which the agent is judged.
         cardholders: people of each world.
-        lanes: journeys at once.
+        lanes: journeys, or whole bases, at once.
         horizon: days of an episode; None: the scenario's.
         decision_every: days between decisions.
         reward: form of the reward.
@@ -104,7 +123,7 @@ class TrainingSettings:
         epochs: passes over a rollout.
         batches: minibatches in a pass.
         entropy: weight of the entropy bonus.
-        prior: chance of a contact with which an agent begins.
+        prior: chance of a contact with which an agent begins; of a campaign, its intensity.
         harm_limit: refusals, off-switches and complaints in 1,000 people and 30 days that `ppo_lagrangian` keeps to.
         choice: whether the finished agent is `greedy`, `sampled`, drawing what it does, or the `better` of the two.
         evaluate_every: steps between two evaluations.
@@ -162,6 +181,8 @@ class TrainingSettings:
                      "evaluated", "threads", "decision_every"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise CardArenaError(f"{name}: expected 1 or more, found {getattr(self, name)}")
+        if AGENTS[self.agent].is_campaign and self.choice != "greedy":
+            raise CardArenaError(f"choice: expected 'greedy' of a campaign, found {self.choice!r}")
         if not 0.0 <= self.gamma_per_day <= 1.0:
             raise CardArenaError(f"gamma: expected 0 to 1, found {self.gamma_per_day}")
 
@@ -176,4 +197,9 @@ class TrainingSettings:
         if agent not in AGENTS:
             raise UnknownNameError("agent", agent, AGENTS)
         kind = AGENTS[agent]
+        for name in kind.unused:
+            if name in given:
+                raise CardArenaError(
+                    f"{name}: expected none for {agent!r}, which has no use for it, found {given[name]}"
+                )
         return cls(agent=agent, **{"lanes": kind.lanes, **kind.settings, **given})

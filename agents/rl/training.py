@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from cardarena.agents.rl.card import Actions, AgentCard, NetworkShape, Observation, Training
-from cardarena.agents.rl.evaluation import Worth, worth_of
+from cardarena.agents.rl.card import Actions, AgentCard, NetworkShape, Training
+from cardarena.agents.rl.evaluation import Worth
 from cardarena.agents.rl.folder import (
     PROGRESS,
     TrainedAgent,
@@ -31,7 +31,6 @@ from cardarena.agents.rl.folder import (
 )
 from cardarena.agents.rl.settings import AGENTS, TrainingSettings
 from cardarena.simulator.errors import CardArenaError, ResultsError
-from cardarena.simulator.names import CHANNELS, DEPTHS
 from cardarena.simulator.parameter_sets import load_world
 
 CHECKPOINT: Final = "checkpoint.safetensors"
@@ -133,54 +132,23 @@ class _Course:
     def __init__(self, settings: TrainingSettings, out: Path, name: str, command: str) -> None:
         import torch
 
-        from cardarena.agents.rl.sb3.lanes import Lanes, columns_for
+        from cardarena.agents.rl.sb3.grounds import Ground
         from cardarena.agents.rl.sb3.learners import LEARNERS
-        from cardarena.simulator.envs.cardholder import Shell
 
         self.settings, self.out, self.name, self.command = settings, out, name, command
         torch.set_num_threads(settings.threads)
-        kind = AGENTS[settings.agent]
-        pool = _pool(settings, settings.world_seeds)
-        self.scenario = pool.scenario
-        self.days = settings.horizon or pool.scenario.horizon.days
-        is_cared_for = settings.terminal == "caretaker"
-        shell = Shell(
-            pool,
-            settings.lanes,
-            terminal_value=is_cared_for,
-            offer_features=False,
-            horizon=self.days,
-            decision_every=settings.decision_every,
-            reward=settings.reward,
-            difficulty=settings.difficulty,
-            contact_price=settings.contact_price_cny,
-        )
-        columns = columns_for(sees_end=is_cared_for, has_price=settings.contact_price_cny[1] > 0.0)
-        self.lanes = Lanes(
-            shell,
-            Observation(columns=columns, frames=kind.frames),
-            is_flat=kind.is_flat,
-            bootstraps=not is_cared_for,
-        )
-        self.lanes.warm_up(settings.seed, settings.prior)
+        self.ground = Ground.of(settings)
+        self.lanes = self.ground.lanes
         self.learner = LEARNERS[settings.agent](settings, self.lanes)
-        self.held_out = _pool(settings, settings.evaluation_seeds, self.days + self._run_out)
         self.steps, self.chunks, self.seconds = 0, 0, 0.0
         self.curve: list[dict[str, float]] = []
         self.best = -np.inf
         self.since_best = 0
 
     @property
-    def _run_out(self) -> int:
-        return self.scenario.horizon.run_out_days
-
-    @property
     def cardholder_days(self) -> int:
         """Days of simulated people so far: of learning, and of the evaluations with their run-outs; with a twin beside each."""
-        s = self.settings
-        each = 2 if s.reward == "paired" else 1
-        judged = len(self.curve) * len(self._choices) * s.evaluated * (self.days + self._run_out)
-        return self.steps * s.decision_every * each + 2 * judged
+        return self.ground.cardholder_days(self.steps, len(self.curve))
 
     @property
     def reason(self) -> str | None:
@@ -204,13 +172,13 @@ class _Course:
         rate = s.learning_rate * (1.0 - (1.0 - _LAST_RATE) * share)
         words = np.random.SeedSequence([s.seed, self.chunks]).generate_state(1)
         self.learner.teach(min(s.evaluate_every, s.steps - self.steps), int(words[0]) & 0x7FFFFFFF, rate)
-        self.steps = int(self.learner.algorithm.num_timesteps)
+        self.steps = self.learner.steps
         self.chunks += 1
 
     def judge(self, began: float) -> dict[str, float]:
         """Evaluate what was learned; write it to the folder if it is the best so far. Return a row of the curve."""
         counts = self.lanes.take_counts()
-        judged = [(self._worth(agent := self._agent(choice)), agent) for choice in self._choices]
+        judged = [(self.ground.worth(agent := self._agent(choice)), agent) for choice in self.ground.choices]
         # The first of equals, so the greedy one.
         worth, agent = max(judged, key=lambda pair: pair[0].value_cny)
         row = {
@@ -287,57 +255,27 @@ class _Course:
     def _identity(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self.settings))) | {"agent_name": self.name}
 
-    @property
-    def _choices(self) -> tuple[str, ...]:
-        if AGENTS[self.settings.agent].is_flat:
-            return ("greedy",)
-        return ("greedy", "sampled") if self.settings.choice == "better" else (self.settings.choice,)
-
-    def _worth(self, agent: TrainedAgent) -> Worth:
-        return worth_of(
-            agent,
-            self.held_out,
-            n=self.settings.evaluated,
-            seed=FIRST_EVALUATION,
-            days=self.days,
-            run_out_days=self._run_out,
-            difficulty=self.settings.difficulty,
-        )
-
     def _agent(self, choice: str) -> TrainedAgent:
         card = AgentCard.model_validate({"format": 1, **self._card(choice), "weights_sha256": "0" * 64})
         return TrainedAgent(card, self.learner.tensors())
 
     def _card(self, choice: str) -> dict[str, Any]:
-        s, kind = self.settings, AGENTS[self.settings.agent]
-        codec = self.lanes.shell.journeys.codec
-        names = self.lanes.shell.journeys.pool.scenario.catalogue().names
-        is_value = kind.is_flat
-        card = {
+        kind = AGENTS[self.settings.agent]
+        return {
             "name": self.name,
             "title": kind.title,
             "summary": kind.summary,
             "observation": self.lanes.observation.model_dump(mode="json"),
             "network": NetworkShape.model_validate(
                 {
-                    "layers": list(s.layers),
-                    "activation": "relu" if is_value else "tanh",
+                    "layers": list(self.learner.layers),
+                    "activation": self.learner.activation,
                     "memory": self.learner.memory,
                 }
             ).model_dump(mode="json"),
-            "actions": Actions.model_validate(
-                {
-                    "form": "flat" if kind.is_flat else "factored",
-                    "scores": "values" if is_value else "logits",
-                    "choice": choice,
-                    "offers": [names[code] for code in codec.offers],
-                    "channels": [CHANNELS[code] for code in codec.channels],
-                    "depths": list(DEPTHS[: codec.n_depths]),
-                }
-            ).model_dump(mode="json"),
+            "actions": Actions.model_validate(self.ground.actions(choice)).model_dump(mode="json"),
             "training": Training.model_validate(self._training()).model_dump(mode="json"),
         }
-        return card
 
     def _training(self) -> dict[str, Any]:
         s = self.settings
@@ -346,7 +284,7 @@ class _Course:
         return {
             "algorithm": s.agent,
             "command": self.command or f"cardarena train {s.agent}",
-            "scenario": self.scenario.name,
+            "scenario": self.ground.scenario.name,
             "world": s.world and load_world(s.world).name,
             "world_seeds": sorted({*s.world_seeds, *s.evaluation_seeds}),
             "seed": s.seed,
@@ -358,25 +296,8 @@ class _Course:
             "decision_every": s.decision_every,
             "contact_price_cny": list(s.contact_price_cny),
             "versions": _versions(),
-            "settings": {name: str(getattr(s, name)) for name in shown},
+            "settings": {name: str(getattr(s, name)) for name in shown if name not in AGENTS[s.agent].unused},
         }
-
-
-#: Seed of the journeys on which agents in training are judged; the same for all, so that they are compared on equal luck.
-FIRST_EVALUATION: Final = 77
-
-
-def _pool(settings: TrainingSettings, seeds: tuple[int, ...], days: int | None = None) -> Any:
-    from cardarena.agents.environments import make_pool
-
-    overrides = None if settings.world is None else {"world": settings.world}
-    return make_pool(
-        settings.scenario,
-        n_cardholders=settings.cardholders,
-        world_seeds=seeds,
-        overrides=overrides,
-        days=days or settings.horizon,
-    )
 
 
 def _refuse_ranked(settings: TrainingSettings) -> None:

@@ -21,8 +21,13 @@ def train(
         str, typer.Option("--scenario", metavar="NAME|FILE", help="The scenario to train in.")
     ] = "baseline",
     steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Environment steps: decisions about one cardholder.")
-    ] = 6_000_000,
+        int | None,
+        typer.Option(
+            "--steps",
+            min=1,
+            help="Environment steps: decisions about one cardholder, or a base. [default: 6000000; sac: 20000]",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the training.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The agent's folder. [default: out/AGENT]")
@@ -60,7 +65,9 @@ def train(
         float | None,
         typer.Option("--price", min=0.0, help="Greatest contact price met in training, CNY; the least is 0."),
     ] = None,
-    lanes: Annotated[int | None, typer.Option("--lanes", min=1, max=65536, help="Journeys at once.")] = None,
+    lanes: Annotated[
+        int | None, typer.Option("--lanes", min=1, max=65536, help="Journeys, or bases, at once.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", min=0.0, help="At the beginning.")
     ] = None,
@@ -71,7 +78,10 @@ def train(
         int | None, typer.Option("--rollout", min=1, help="Decisions of each journey between two updates.")
     ] = None,
     prior: Annotated[
-        float | None, typer.Option("--prior", min=0.0, max=1.0, help="Chance of a contact at the beginning.")
+        float | None,
+        typer.Option(
+            "--prior", min=0.0, max=1.0, help="Chance of a contact at the beginning; sac: intensity."
+        ),
     ] = None,
     harm_limit: Annotated[
         float | None,

@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from cardarena.agents.fitted_q import LeastSquares
 from cardarena.simulator.contracts import Bools, Floats, Ints
 from cardarena.simulator.errors import CardArenaError
 
@@ -185,9 +186,9 @@ def fit_q(
     after = np.zeros(int(keep.sum()))
     for t in range(n_steps - 1, -1, -1):
         x = taken[keep, t]
-        # A constant has no variance: it is not shrunk, so that residuals keep a mean of nought.
-        inverses[t] = np.linalg.pinv(x.T @ x + penalty * np.diag(x.var(axis=0)), hermitian=True)
-        coefficients[t] = inverses[t] @ (x.T @ (rewards[keep, t] + discount * after))
+        regression = LeastSquares.of(x, penalty)
+        inverses[t] = regression.inverse
+        coefficients[t] = regression.fit(x.T @ (rewards[keep, t] + discount * after))
         after = target[keep, t] @ coefficients[t]
     return FittedQ(coefficients, inverses)
 

@@ -7,11 +7,14 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from cardarena.simulator.bank.features import feature_columns
+from cardarena.simulator.border import budget_left
 from cardarena.simulator.contracts import Policy
 from cardarena.simulator.envs.campaign_ledger import COSTS, REALISED_TERMS, CampaignLedger, discounted
 from cardarena.simulator.envs.campaign_plan import CampaignCodec, CampaignPlan, CampaignSettings
-from cardarena.simulator.envs.campaign_view import CampaignView
+from cardarena.simulator.envs.campaign_view import CampaignView, nothing_told, take_in
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
+from cardarena.simulator.feedback import make_feedback
 from cardarena.simulator.names import CHANNELS
 from cardarena.simulator.play import Sink
 from cardarena.simulator.world import World
@@ -86,7 +89,8 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
     instalments), and by spend in 112 days low (under 10,000 CNY), mid (under 40,000 CNY) and high value.
 
     ## Observation space
-    A `Box`, float32; `feature_names` names its entries, in order. For each segment, `<segment>.` and:
+    A `Box`, float32; `feature_names` names its entries, in order. A policy of the arena can make it from its view, its
+    feedback and its brief, so that an agent trained here plays there. For each segment, `<segment>.` and:
 
     | name | meaning | min | max |
     |---|---|---|---|
@@ -102,18 +106,18 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
     | `permitted_<channel>` | share that may be reached | 0 | 1 |
     | `contacts_7d_<channel>` | mean contacts by the channel | 0 | 70 |
     | `last_delivered_per_1000` | contacts delivered in the last step, per 1,000 people of the segment | 0 | 100,000 |
-    | `last_unsubscribes_per_1000` | channels refused | 0 | 100,000 |
-    | `last_complaints_per_1000` | marketing complaints | 0 | 100,000 |
+    | `last_unsubscribes_per_1000` | of the contacts, those over which a channel was refused | 0 | 100,000 |
+    | `last_complaints_per_1000` | those over which somebody complained | 0 | 100,000 |
 
     and for the base:
 
     | name | meaning | min | max |
     |---|---|---|---|
-    | `over_cap_per_1000`, `unsubscribes_per_1000`, `off_switches_per_1000` | costs of the last step | 0 | 100,000 |
-    | `complaints_per_1000`, `blocked_per_1000` | costs of the last step | 0 | 100,000 |
-    | `spent_cny_per_head` | what contacts cost in the last step, CNY a cardholder | 0 | 10,000 |
+    | `unsubscribes_per_1000`, `complaints_per_1000` | the same two over all segments | 0 | 100,000 |
+    | `over_cap_per_1000`, `blocked_per_1000` | contacts of the last step that a cap, or any rule, blocked | 0 | 100,000 |
+    | `spent_cny_per_head` | what those delivered are expected to cost, CNY a cardholder | 0 | 10,000 |
     | `has_budget` | whether the scenario has one | 0 | 1 |
-    | `budget_left` | share of the whole budget; 1 where there is none | 0 | 1 |
+    | `budget_left` | what may be spent now, as a share of the whole budget; 1 where there is none | 0 | 1 |
     | `budget_left_cny_per_head` | the same in CNY a cardholder; 0 where there is none | 0 | 10,000 |
     | `contact_price_cny` | the arena's shadow price | 0 | 100 |
     | `days_left` | share of the horizon | 0 | 1 |
@@ -248,7 +252,8 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         silent = CampaignSettings.silent(len(self.codec.channels))
         self.plan = CampaignPlan(self.codec.channels, silent, self.decision_every)
         self.world.take_over(self.plan, self.horizon, budget_mfen=self._budget)
-        self._ledger = CampaignLedger(self.world.n, self.sink)
+        self._ledger = CampaignLedger(self.world.n, self.sink, self._hear)
+        self._counts = nothing_told()
         self._is_over = False
         self._line = f"world {self._at}, day 0 of {self.horizon}"
         return self._look(), self._info(0, dict.fromkeys(REWARD_TERMS, 0.0), 0.0)
@@ -266,7 +271,8 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         first = world.day
         dt = min(self.decision_every, self.horizon - first)
         self._ledger.sink = self.sink
-        self._ledger.begin(self._segment)
+        self._ledger.begin()
+        self._counts = nothing_told()
         world.play(self.plan, dt, sink=self._ledger, budget_mfen=self._budget, reset=False)
         self._is_over = world.day >= self.horizon
         terms = self._terms(self._ledger, self._twin(first, dt))
@@ -303,9 +309,27 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
 
     def _look(self) -> np.ndarray:
         world = self._playing()
-        days_left = (self.horizon - world.day) / self.horizon
-        seen, self._segment = self.view.look(world, self._ledger, self._budget, self._n_start, days_left)
+        names = self.view.features
+        columns = feature_columns(
+            world.state.accounts, world.order, world.today(world.day), names, world.threads
+        )
+        seen, self._segment = self.view.look(
+            dict(zip(names, columns, strict=True)).__getitem__,
+            self._counts,
+            n_start=self._n_start,
+            days_left=(self.horizon - world.day) / self.horizon,
+            budget_mfen=self._budget,
+            budget_left_mfen=budget_left(world.state, world.rules, self._budget),
+            price_mfen=world.state.price_mfen,
+        )
         return seen
+
+    def _hear(self, rows: np.ndarray) -> None:
+        """Take in what the arena would tell a policy of a day."""
+        world = self._playing()
+        is_personal = world.state.accounts["personalisation_on"] == 1
+        heard = make_feedback(rows, world.view_id, is_personal)
+        take_in(self._counts, heard, self._segment, self.plan.market)
 
     def _twin(self, first: int, days: int) -> list[int]:
         """Return what the silent twin is expected to bring on these days, or nothing where no form asks for it."""

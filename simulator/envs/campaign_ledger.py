@@ -1,14 +1,14 @@
-"""What a few days brought, summed from the rows of the log: the reward's terms, its costs, and what each segment did."""
+"""What a few days brought, summed from the rows of the log: the reward's terms and its costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from cardarena.simulator.behaviour.census import STATE_MEASURES
-from cardarena.simulator.envs.campaign_plan import N_SEGMENTS
+from cardarena.simulator.envs.campaign_view import CAP_RULES
 from cardarena.simulator.log import CENSUS
-from cardarena.simulator.names import COMPLAINT_KINDS, CONSENT_CHANGES, RESPONSES, RULES, Kind, Status
+from cardarena.simulator.names import COMPLAINT_KINDS, CONSENT_CHANGES, RESPONSES, Kind, Status
 from cardarena.simulator.play import CaseSink, Sink
 from cardarena.simulator.rules import EVENT
 
@@ -25,14 +25,11 @@ _TERM_OF_KIND: Final = {
 #: Terms of realised margin: they add up to the log's.
 REALISED_TERMS: Final = tuple(_TERM_OF_KIND.values())
 COSTS: Final = ("over_cap", "unsubscribes", "off_switches", "complaints", "blocked")
-#: What is counted by segment: contacts delivered, channels refused because of one, complaints because of one.
-SEGMENT_COUNTS: Final = ("delivered", "unsubscribes", "complaints")
 
 _PURCHASED: Final = RESPONSES.index("purchased")
 _OPT_OUT: Final = CONSENT_CHANGES.index("channel_opt_out")
 _SWITCHED_OFF: Final = CONSENT_CHANGES.index("personalisation_off")
 _MARKETING: Final = COMPLAINT_KINDS.index("marketing")
-_CAPS: Final = tuple(RULES.index(name) for name in ("cap_day", "cap_week", "cap_month", "cap_channel"))
 _EXPECTED: Final = STATE_MEASURES.index("expected_value_mfen")
 _NEVER: Final = -(1 << 40)
 
@@ -47,35 +44,33 @@ class CampaignLedger:
         attributed: per day, margin of purchases within `ATTRIBUTION_DAYS` of a contact of this campaign, milli-fen.
         expected: per day, conditional expectation of the margin, milli-fen.
         costs: counts of the step, by `COSTS`.
-        by_segment: counts of the step, shape (counts, segments), by `SEGMENT_COUNTS`.
         spent_mfen: what contacts cost in the step, as the budget counts it.
         delivered: contacts delivered in the step.
     """
 
-    def __init__(self, n_cardholders: int, sink: Sink | None = None) -> None:
-        """Begin with nobody reached; rows go on to `sink`."""
-        self.sink = sink
+    def __init__(
+        self,
+        n_cardholders: int,
+        sink: Sink | None = None,
+        hear: Callable[[np.ndarray], None] | None = None,
+    ) -> None:
+        """Begin with nobody reached; rows go on to `sink`, and the EVENT rows of each day to `hear`."""
+        self.sink, self.hear = sink, hear
         self._reached = np.full(n_cardholders, _NEVER, dtype=np.int64)
-        self.begin(np.full(n_cardholders, -1, dtype=np.int64))
+        self.begin()
 
-    def begin(self, segment: np.ndarray) -> None:
-        """Begin a step; `segment`, shape (n,), holds each cardholder's segment now, or -1."""
-        self._segment = segment
+    def begin(self) -> None:
+        """Begin a step."""
         self.terms: dict[str, list[int]] = {name: [] for name in REALISED_TERMS}
         self.attributed: list[int] = []
         self.expected: list[int] = []
         self.costs = dict.fromkeys(COSTS, 0)
-        self.by_segment = np.zeros((len(SEGMENT_COUNTS), N_SEGMENTS), dtype=np.int64)
+        self.delivered = 0
 
     @property
     def spent_mfen(self) -> int:
         """What contacts cost in the step."""
         return -sum(self.terms["contact_cost"])
-
-    @property
-    def delivered(self) -> int:
-        """Contacts delivered in the step."""
-        return int(self.by_segment[0].sum())
 
     def append(
         self, events: Sequence[np.ndarray], decisions: np.ndarray | None, census: np.ndarray | None
@@ -90,6 +85,8 @@ class CampaignLedger:
         self.expected.append(int(census["count"][census["measure"] == _EXPECTED].sum()))
         self.attributed.append(self._attribute(rows))
         self._count(rows)
+        if self.hear is not None:
+            self.hear(rows)
         if self.sink is not None:
             self.sink.append(events, decisions, census)
 
@@ -124,14 +121,12 @@ class CampaignLedger:
         blocked = is_contact & (code == Status.BLOCKED)
         refused = (kind == Kind.CONSENT) & (code == _OPT_OUT)
         complained = (kind == Kind.COMPLAINT) & (code == _MARKETING)
-        self.costs["over_cap"] += int((blocked & np.isin(rows["rule"], _CAPS)).sum())
+        self.delivered += int((is_contact & (code == Status.DELIVERED)).sum())
+        self.costs["over_cap"] += int((blocked & np.isin(rows["rule"], CAP_RULES)).sum())
         self.costs["blocked"] += int(blocked.sum())
         self.costs["unsubscribes"] += int(refused.sum())
         self.costs["off_switches"] += int(((kind == Kind.CONSENT) & (code == _SWITCHED_OFF)).sum())
         self.costs["complaints"] += int(complained.sum())
-        for i, which in enumerate((is_contact & (code == Status.DELIVERED), refused, complained)):
-            segment = self._segment[rows["cardholder"][which]]
-            self.by_segment[i] += np.bincount(segment[segment >= 0], minlength=N_SEGMENTS)
 
 
 def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

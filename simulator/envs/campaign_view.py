@@ -1,16 +1,24 @@
-"""What an agent of the campaign observes: means over public segments of the one feature function's columns."""
+"""What an agent of the campaign observes, the same in the environment and in the arena.
 
-from collections.abc import Sequence
+Means over public segments of the view's columns, what came of the last step's own contacts, money and calendar: all of it a
+policy can know from its views, its feedback and its brief.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardarena.simulator.bank.features import FEATURE_INDEX, feature_columns
-from cardarena.simulator.envs.campaign_ledger import COSTS, SEGMENT_COUNTS, CampaignLedger
-from cardarena.simulator.envs.campaign_plan import CAMPAIGN_SEGMENTS, N_SEGMENTS, campaign_segments
-from cardarena.simulator.names import CATEGORIES
-from cardarena.simulator.world import World
+from cardarena.simulator.contracts import Feedback, Floats, Ints
+from cardarena.simulator.envs.campaign_plan import (
+    CAMPAIGN_SEGMENTS,
+    N_SEGMENTS,
+    SEGMENT_FEATURES,
+    campaign_segments,
+)
+from cardarena.simulator.market import Market
+from cardarena.simulator.names import CATEGORIES, CHANNELS, RULES
 
 _PRECURSORS: Final = tuple(f"precursor_7d_{name}" for name in CATEGORIES)
 #: Per segment: the column, the features whose sum's mean it is, what that is divided by, and its range.
@@ -26,20 +34,53 @@ _MEANS: Final = (
     ("complaints", ("complaints",), 1.0, (0.0, 100.0)),
     ("personalised", ("personalisation_on",), 1.0, (0.0, 1.0)),
 )
-#: About the whole base: the column and its range. What the last step cost stands per 1,000 cardholders.
+_CALENDAR: Final = (("weekday", 6.0), ("month", 12.0), ("is_festival", 1.0), ("days_since_payday", 31.0))
+#: What of the last step's contacts is counted by segment.
+SEGMENT_COUNTS: Final = ("delivered", "unsubscribes", "complaints")
+#: And over the whole base.
+BASE_COUNTS: Final = ("over_cap", "unsubscribes", "complaints", "blocked")
+#: Rules that a frequency cap is.
+CAP_RULES: Final = tuple(RULES.index(name) for name in ("cap_day", "cap_week", "cap_month", "cap_channel"))
+_OF_SEGMENTS: Final = len(SEGMENT_COUNTS) * N_SEGMENTS
+#: About the whole base: the column and its range. Counts of the last step stand per 1,000 cardholders.
 _BASE: Final = (
-    *((f"{name}_per_1000", (0.0, 100_000.0)) for name in COSTS),
+    *((f"{name}_per_1000", (0.0, 100_000.0)) for name in BASE_COUNTS),
     ("spent_cny_per_head", (0.0, 10_000.0)),
     ("has_budget", (0.0, 1.0)),
     ("budget_left", (0.0, 1.0)),
     ("budget_left_cny_per_head", (0.0, 10_000.0)),
     ("contact_price_cny", (0.0, 100.0)),
     ("days_left", (0.0, 1.0)),
-    ("weekday", (0.0, 1.0)),
-    ("month", (0.0, 1.0)),
-    ("is_festival", (0.0, 1.0)),
-    ("days_since_payday", (0.0, 1.0)),
+    *((name, (0.0, 1.0)) for name, _ in _CALENDAR),
 )
+
+
+def nothing_told() -> Floats:
+    """Return the counts of a step in which nothing was heard of: by segment, over the base, and money spent, CNY."""
+    return np.zeros(_OF_SEGMENTS + len(BASE_COUNTS) + 1)
+
+
+def take_in(told: Floats, feedback: Feedback, segment: Ints, market: Market) -> None:
+    """Add what the bank hears of its contacts to the counts of a step.
+
+    Args:
+        told: the counts, as `nothing_told` makes them; changed.
+        feedback: what was heard.
+        segment: shape (n,), each cardholder's segment when the step began, or -1, by view id.
+        market: what a contact is expected to cost.
+    """
+    own = segment[feedback.cardholder]
+    counted = (feedback.delivered, feedback.opted_out, feedback.complained)
+    for i, which in enumerate(counted):
+        part = told[i * N_SEGMENTS : (i + 1) * N_SEGMENTS]
+        part += np.bincount(own[which & (own >= 0)], minlength=N_SEGMENTS)
+    told[_OF_SEGMENTS:] += (
+        np.isin(feedback.rule, CAP_RULES).sum(),
+        feedback.opted_out.sum(),
+        feedback.complained.sum(),
+        (feedback.rule > 0).sum(),
+        market.budget_cny[feedback.channel[feedback.delivered]].sum(),
+    )
 
 
 class CampaignView:
@@ -49,6 +90,7 @@ class CampaignView:
         names: a name for each entry.
         low: shape (size,), float32, least value; what falls below is brought up to it.
         high: shape (size,), float32, greatest value.
+        features: the view's columns that it is made from.
     """
 
     def __init__(self, channels: Sequence[str]) -> None:
@@ -67,81 +109,85 @@ class CampaignView:
         laid_out += list(_BASE)
         self.names = tuple(name for name, _ in laid_out)
         self.low, self.high = np.array([bounds for _, bounds in laid_out], dtype=np.float32).T.copy()
+        self.features = tuple(
+            dict.fromkeys(
+                (
+                    *SEGMENT_FEATURES,
+                    *(name for _, names, _, _ in _MEANS for name in names),
+                    "marketing_consent",
+                    *(f"permitted_{name}" for name in self.channels),
+                    *(f"contacts_7d_{name}" for name in self.channels),
+                    *(name for name, _ in _CALENDAR),
+                )
+            )
+        )
 
     def look(
-        self, world: World, ledger: CampaignLedger, budget_mfen: int, n_start: int, days_left: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return the observation of a world at midnight, and each cardholder's segment by true row.
+        self,
+        column: Callable[[str], NDArray[np.float32]],
+        told: Floats,
+        *,
+        n_start: int,
+        days_left: float,
+        budget_mfen: int,
+        budget_left_mfen: int,
+        price_mfen: int,
+    ) -> tuple[NDArray[np.float32], Ints]:
+        """Return the observation at midnight, and each cardholder's segment by view id.
 
         Args:
-            world: at midnight.
-            ledger: of the last step.
-            budget_mfen: of the whole campaign, or -1 for none.
+            column: gives one of `features` by its name, shape (n,), in view order: a view's `[...]`.
+            told: what was heard in the last step; see `take_in`.
             n_start: accounts open on day 0.
             days_left: share of the horizon that is left.
+            budget_mfen: of the whole campaign, or -1 for none.
+            budget_left_mfen: what of it may be spent now: a view's `budget_left_mfen`.
+            price_mfen: the shadow price of a contact: a view's `contact_price_mfen`.
         """
-        today = world.today(world.day)
-        columns = feature_columns(world.state.accounts, np.arange(world.n), today, None, world.threads)
-        segment = campaign_segments(lambda name: columns[FEATURE_INDEX[name]])
-        own = self._by_segment(columns, segment, ledger, n_start)
-        base = self._of_base(world, ledger, budget_mfen, n_start, days_left, today[0])
+        segment = campaign_segments(column)
+        left = max(0, budget_left_mfen)
+        base = [
+            *(1000.0 * told[_OF_SEGMENTS:-1] / n_start),
+            told[-1] / n_start,
+            float(budget_mfen >= 0),
+            left / budget_mfen if budget_mfen > 0 else float(budget_mfen < 0),
+            left * 1e-5 / n_start,
+            price_mfen * 1e-5,
+            days_left,
+            *(min(1.0, float(column(name)[0]) / most) for name, most in _CALENDAR),
+        ]
+        own = self._by_segment(column, segment, told, n_start)
         seen = np.concatenate([own.ravel(), base]).astype(np.float32)
         return np.clip(seen, self.low, self.high), segment
 
     def _by_segment(
-        self, columns: NDArray[np.float32], segment: NDArray[np.int64], ledger: CampaignLedger, n_start: int
-    ) -> NDArray[np.float64]:
+        self, column: Callable[[str], NDArray[np.float32]], segment: Ints, told: Floats, n_start: int
+    ) -> Floats:
         """Return one row a segment; an empty segment has zeros."""
         is_open = segment >= 0
         inside = segment[is_open]
         count = np.bincount(inside, minlength=N_SEGMENTS)
         heads = np.maximum(count, 1)
 
-        def mean(*names: str) -> NDArray[np.float64]:
-            values = columns[[FEATURE_INDEX[name] for name in names]][:, is_open].astype(np.float64)
-            return np.bincount(inside, values.sum(axis=0), minlength=N_SEGMENTS) / heads
+        def mean(values: Floats) -> Floats:
+            return np.bincount(inside, values[is_open], minlength=N_SEGMENTS) / heads
 
-        consents = columns[FEATURE_INDEX["marketing_consent"]][is_open]
-        permitted = [
-            np.bincount(
-                inside,
-                (consents * columns[FEATURE_INDEX[f"permitted_{name}"]][is_open]).astype(np.float64),
-                minlength=N_SEGMENTS,
-            )
-            / heads
-            for name in self.channels
-        ]
+        def of(*names: str) -> Floats:
+            return mean(np.stack([column(name) for name in names]).astype(np.float64).sum(axis=0))
+
+        consents = column("marketing_consent").astype(np.float64)
+        last = told[:_OF_SEGMENTS].reshape(len(SEGMENT_COUNTS), N_SEGMENTS)
         return np.stack(
             [
                 count / n_start,
-                *(mean(*features) / scale for _, features, scale, _ in _MEANS),
-                *permitted,
-                *(mean(f"contacts_7d_{name}") for name in self.channels),
-                *(1000.0 * ledger.by_segment / heads),
+                *(of(*features) / scale for _, features, scale, _ in _MEANS),
+                *(mean(consents * column(f"permitted_{name}")) for name in self.channels),
+                *(of(f"contacts_7d_{name}") for name in self.channels),
+                *(1000.0 * last / heads),
             ],
             axis=1,
         )
 
-    def _of_base(
-        self,
-        world: World,
-        ledger: CampaignLedger,
-        budget_mfen: int,
-        n_start: int,
-        days_left: float,
-        today: np.void,
-    ) -> list[float]:
-        left = max(0, budget_mfen - world.state.spent_mfen) if budget_mfen >= 0 else 0
-        return [
-            *(1000.0 * ledger.costs[name] / n_start for name in COSTS),
-            ledger.spent_mfen * 1e-5 / n_start,
-            float(budget_mfen >= 0),
-            left / budget_mfen if budget_mfen > 0 else float(budget_mfen < 0),
-            left * 1e-5 / n_start,
-            world.state.price_mfen * 1e-5,
-            days_left,
-            float(today["weekday"]) / 6.0,
-            float(today["month"]) / 12.0,
-            float(today["is_festival"]),
-            min(1.0, float(today["days_since_payday"]) / 31.0),
-        ]
+
+#: Names of every entry that an observation of any channels has.
+CAMPAIGN_OBSERVED: Final = CampaignView(CHANNELS).names

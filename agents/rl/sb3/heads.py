@@ -101,7 +101,12 @@ def actor_tensors(policy: Any) -> dict[str, np.ndarray]:
 def value_tensors(network: torch.nn.Sequential) -> dict[str, np.ndarray]:
     """Return a Q-network's tensors likewise; its last layer is the output."""
     dense = [module for module in network if isinstance(module, torch.nn.Linear)]
-    return _plain(_dense(dense[:-1], dense[-1]))
+    return dense_tensors(dense[:-1], dense[-1])
+
+
+def dense_tensors(layers: Any, output: torch.nn.Linear) -> dict[str, np.ndarray]:
+    """Return the tensors of hidden layers, whatever stands between them, and of an output layer likewise."""
+    return _plain(_dense(layers, output))
 
 
 def _dense(layers: Any, output: torch.nn.Linear) -> dict[str, torch.Tensor]:

@@ -11,7 +11,7 @@ import torch
 from cardarena.agents.environments import make_pool
 from cardarena.agents.rl.card import Observation
 from cardarena.agents.rl.sb3.lanes import Lanes, columns_for
-from cardarena.agents.rl.sb3.learners import Learner, Ppo
+from cardarena.agents.rl.sb3.online import Learner, Ppo
 from cardarena.agents.rl.settings import TrainingSettings
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.shell import Shell

@@ -171,6 +171,7 @@ def make_history(
     value = bought.sum(axis=1) * 5_000.0 + rng.normal(0.0, 500.0, rows)
     own = bought[np.arange(rows), np.maximum(category, 0)] > 0
     return History(
+        cardholder=np.arange(rows),
         features=np.ascontiguousarray(x.T),
         day=-7 * rng.integers(1, 20, rows),
         offer=offer.astype(np.int64),

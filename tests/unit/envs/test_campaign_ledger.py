@@ -3,7 +3,6 @@
 import numpy as np
 
 from cardarena.simulator.envs.campaign_ledger import REALISED_TERMS, CampaignLedger, discounted
-from cardarena.simulator.envs.campaign_plan import N_SEGMENTS
 from cardarena.simulator.log import CASE, RunLog
 from cardarena.simulator.names import Kind
 from cardarena.simulator.rules import EVENT
@@ -48,13 +47,15 @@ def test_rows_go_on_to_the_next_sink():
     assert log.table("cases")["day"].size == 1
 
 
-def test_counts_go_to_the_segment_of_the_step():
-    ledger = CampaignLedger(3)
-    ledger.begin(np.array([4, 0, -1]))
-    ledger.append([rows((Kind.CONTACT, 0, -1), (Kind.CONTACT, 1, -1), (Kind.CONTACT, 2, -1))], None, None)
-    assert ledger.by_segment[0].tolist() == [1, *[0] * (N_SEGMENTS - 2), 1]
-    ledger.begin(np.array([4, 0, -1]))
-    assert ledger.by_segment.sum() == 0
+def test_a_step_counts_its_own_contacts_and_others_hear_of_them():
+    heard: list[np.ndarray] = []
+    ledger = CampaignLedger(3, hear=heard.append)
+    day = rows((Kind.CONTACT, 0, -1), (Kind.CONTACT, 1, -1), (Kind.TRANSACTION, 2, 1))
+    ledger.append([day], None, None)
+    assert ledger.delivered == 2
+    assert np.array_equal(heard[0], day)
+    ledger.begin()
+    assert ledger.delivered == 0
 
 
 def test_discounting_counts_days_from_the_first():

@@ -76,7 +76,7 @@ def test_every_agent_trains_resumes_exactly_and_plays(tmp_path: Path, agent: str
 
 
 def test_conservative_values_fall_where_the_log_shows_nothing() -> None:
-    from cardarena.agents.rl.sb3.learners import Cql
+    from cardarena.agents.rl.sb3.offline import Cql
 
     lanes = lanes_of(is_flat=True, reward="attributed", difficulty="easy")
     lanes.warm_up(3)
@@ -258,7 +258,7 @@ def test_an_actor_begins_as_the_prior(tmp_path: Path) -> None:
 
 
 def test_the_price_of_harm_rises_above_the_limit_and_falls_below_it() -> None:
-    from cardarena.agents.rl.sb3.learners import LagrangianPpo
+    from cardarena.agents.rl.sb3.online import LagrangianPpo
 
     learner = LagrangianPpo(settings_of("ppo_lagrangian", harm_limit=10.0), lanes_of())
     lanes = learner.lanes

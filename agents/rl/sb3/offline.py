@@ -1,0 +1,198 @@
+# pyright: reportMissingImports=false
+"""Learning from a log alone: conservative Q-learning, and fitted Q iteration."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from stable_baselines3.common.utils import polyak_update
+
+from cardarena.agents.base import one_thread
+from cardarena.agents.fitted_q import FittedQIteration, Transitions
+from cardarena.agents.rl.sb3.lanes import Lanes, prior_actions
+from cardarena.agents.rl.sb3.online import Arrays, Dqn, MaskedDqn
+from cardarena.agents.rl.settings import TrainingSettings
+from cardarena.simulator.envs.actions import ActionCodec
+
+
+class ConservativeDqn(MaskedDqn):
+    """DQN that learns from a log alone: what the log does not show is valued lower, as conservative Q-learning has it."""
+
+    #: Weight of the conservative part beside the squared error.
+    ALPHA = 0.5
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Take gradient steps on minibatches of the log."""
+        self._update_learning_rate(self.policy.optimizer)
+        log: Any = self.replay_buffer
+        for _ in range(gradient_steps):
+            rows = log.sample(batch_size)
+            with torch.no_grad():
+                following = self.q_net_target(rows.next_observations).max(dim=1, keepdim=True).values
+                target = rows.rewards + (1.0 - rows.dones) * self.gamma * following
+            values = self.q_net(rows.observations)
+            own = values.gather(1, rows.actions.long())
+            beyond = torch.logsumexp(values, dim=1, keepdim=True) - own
+            loss = 0.5 * (own - target).square().mean() + self.ALPHA * beyond.mean()
+            self.policy.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            self.policy.optimizer.step()
+            polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), 0.005)
+        self._n_updates += gradient_steps
+
+
+class Cql(Dqn):
+    """Conservative Q-learning on a log of the prior's own days; a step is a logged decision that was looked at."""
+
+    algorithm_class = ConservativeDqn
+    BATCH = 512
+
+    def teach(self, steps: int, seed: int, learning_rate: float) -> None:
+        """Look at `steps` logged decisions; the log is written first, and never added to."""
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - the trainer's own generator
+        algorithm = self.algorithm
+        algorithm.lr_schedule = lambda _: learning_rate
+        if algorithm.replay_buffer.size() == 0:
+            self.write_log(seed)
+        batch = min(self.BATCH, steps)
+        gradient_steps = -(-steps // batch)
+        algorithm.train(gradient_steps, batch)
+        algorithm.num_timesteps += gradient_steps * batch
+
+    def write_log(self, seed: int) -> None:
+        """Fill the buffer with what the prior does and what comes of it."""
+        buffer = self.algorithm.replay_buffer
+        for step in logged(self.lanes, self.settings.prior, seed):
+            buffer.add(step.inputs, step.following, step.actions, step.rewards, step.ends, step.infos)
+            if buffer.full:
+                return
+
+
+class Fqi:
+    """Fitted Q iteration, linear, on a log of the prior's own days; a step is a logged decision that was looked at.
+
+    The log has as many decisions as lie between two evaluations, at most `LOG_ROWS`; an iteration looks at all of them. What the
+    horizon cut off is left out: what came next is not known.
+
+    Attributes:
+        lanes: what wrote the log.
+        steps: logged decisions looked at.
+        memory: none.
+        activation: of hidden layers, of which there are none.
+        layers: none: the values are linear in the inputs.
+    """
+
+    LOG_ROWS = 262_144
+    #: Ridge penalty, in rows.
+    PENALTY = 100.0
+    memory: dict[str, Any] | None = None
+    activation = "relu"
+    layers: tuple[int, ...] = ()
+
+    def __init__(self, settings: TrainingSettings, lanes: Lanes) -> None:
+        """Write the log, by a luck that is a function of the settings' seed, and solve the regression."""
+        self.settings, self.lanes, self.steps = settings, lanes, 0
+        self.iteration = FittedQIteration(
+            self.write_log(min(self.LOG_ROWS, settings.evaluate_every)),
+            arm_parts(lanes.shell.journeys.codec),
+            settings.gamma_per_day**settings.decision_every,
+            self.PENALTY,
+        )
+
+    def write_log(self, rows: int) -> Transitions:
+        """Return at least so many decisions of the prior, less what the horizon cut off."""
+        parts: list[tuple[np.ndarray, ...]] = []
+        count = 0
+        for step in logged(self.lanes, self.settings.prior, self.settings.seed):
+            cut = np.array([info.get("TimeLimit.truncated", False) for info in step.infos])
+            keep = ~cut
+            whole = (step.inputs, step.actions, step.rewards, step.following, ~step.ends, step.is_open)
+            parts.append(tuple(part[keep] for part in whole))
+            count += int(keep.sum())
+            if count >= rows:
+                break
+        return Transitions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def teach(self, steps: int, seed: int, learning_rate: float) -> None:
+        """Look at `steps` logged decisions, whole iterations; nothing is drawn, and no rate is needed."""
+        rows = min(self.LOG_ROWS, self.settings.evaluate_every)
+        for _ in range(max(1, -(-steps // rows))):
+            with one_thread():
+                self.iteration.iterate()
+            self.steps += rows
+
+    def tensors(self) -> Arrays:
+        """Return the one layer, its values in CNY."""
+        scaled = (self.iteration.coefficients * self.lanes.reward_scale).astype(np.float32)
+        return {"output.weight": scaled[:, 1:].copy(), "output.bias": scaled[:, 0].copy()}
+
+    def arrays(self) -> Arrays:
+        """Return the coefficients; the log is written again."""
+        return {"coefficients": self.iteration.coefficients, "steps": np.array([self.steps])}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take back what `arrays` returned."""
+        self.iteration.coefficients, self.steps = arrays["coefficients"].copy(), int(arrays["steps"][0])
+
+
+def arm_parts(codec: ActionCodec) -> np.ndarray:
+    """Return the parts of every flat arm, shape (arms, parts).
+
+    Every arm has the first part, the state's own worth; who is contacted has those of a contact, of its offer, of its channel
+    and of its depth.
+    """
+    arms = codec.unflatten(np.arange(codec.n_flat))
+    is_contact = arms[:, 0] == 1
+    chosen = [
+        (arms[:, part, None] == np.arange(size)) & is_contact[:, None]
+        for part, size in enumerate(codec.sizes[1:], start=1)
+    ]
+    return np.column_stack([np.ones(len(arms)), is_contact, *chosen]).astype(np.float64)
+
+
+class Logged(NamedTuple):
+    """A step of a log, one row a lane.
+
+    Attributes:
+        inputs: encoded.
+        actions: flat.
+        rewards: scaled.
+        following: the inputs after it; of the same person, where the episode ended.
+        ends: whether it ended.
+        infos: what Stable-Baselines3 is told.
+        is_open: shape (lanes, actions), what was open after it; where the episode ended, in the next.
+    """
+
+    inputs: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    following: np.ndarray
+    ends: np.ndarray
+    infos: list[dict[str, Any]]
+    is_open: np.ndarray
+
+
+def logged(lanes: Lanes, prior: float, seed: int) -> Iterator[Logged]:
+    """Yield what the quiet prior does and what comes of it, step by step, without end.
+
+    Args:
+        lanes: with flat actions.
+        prior: chance of a contact.
+        seed: of the prior's luck.
+    """
+    codec, luck = lanes.shell.journeys.codec, np.random.Generator(np.random.Philox(seed))
+    inputs: Any = lanes.reset()
+    while True:
+        drawn = luck.random((lanes.num_envs, 4))
+        actions = codec.flatten(prior_actions(codec, lanes._masks, drawn, prior))
+        begun, rewards, ends, infos = lanes.step(actions)
+        following = np.array(begun)
+        for i in np.flatnonzero(ends):
+            following[i] = infos[i]["terminal_observation"]
+        yield Logged(
+            inputs, actions, rewards, following, ends, [dict(info) for info in infos], lanes.action_masks()
+        )
+        inputs = np.array(begun)
