@@ -95,7 +95,10 @@ class FittedQIteration:
         total, squares = np.zeros((2, n_parts, width))
         for own, rows in zip(self.parts, self._rows, strict=True):
             x = _with_one(log.states[rows])
-            gram += np.einsum("p,q,ij->piqj", own, own, x.T @ x, optimize=True)
+            moments = x.T @ x
+            for p in np.flatnonzero(own):
+                for q in np.flatnonzero(own):
+                    gram[p, :, q] += own[p] * own[q] * moments
             total += np.outer(own, x.sum(axis=0))
             squares += np.outer(own**2, (x**2).sum(axis=0))
         n = max(1, len(log))

@@ -86,8 +86,8 @@ class Fqi:
     """
 
     LOG_ROWS = 262_144
-    #: Ridge penalty, in rows.
-    PENALTY = 100.0
+    #: Ridge penalty, in rows: what a contact does is small beside what people differ by.
+    PENALTY = 20_000.0
     memory: dict[str, Any] | None = None
     activation = "relu"
     layers: tuple[int, ...] = ()
@@ -95,12 +95,13 @@ class Fqi:
     def __init__(self, settings: TrainingSettings, lanes: Lanes) -> None:
         """Write the log, by a luck that is a function of the settings' seed, and solve the regression."""
         self.settings, self.lanes, self.steps = settings, lanes, 0
-        self.iteration = FittedQIteration(
-            self.write_log(min(self.LOG_ROWS, settings.evaluate_every)),
-            arm_parts(lanes.shell.journeys.codec),
-            settings.gamma_per_day**settings.decision_every,
-            self.PENALTY,
-        )
+        log = self.write_log(min(self.LOG_ROWS, settings.evaluate_every))
+        # What was lived for the log is no part of the training; a resumed one lives it again.
+        lanes.take_counts()
+        gamma = settings.gamma_per_day**settings.decision_every
+        with one_thread():
+            parts = arm_parts(lanes.shell.journeys.codec)
+            self.iteration = FittedQIteration(log, parts, gamma, self.PENALTY)
 
     def write_log(self, rows: int) -> Transitions:
         """Return at least so many decisions of the prior, less what the horizon cut off."""

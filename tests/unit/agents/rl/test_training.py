@@ -38,8 +38,13 @@ SMALL: dict[str, Any] = {
 }
 
 
+#: What an agent has otherwise.
+OWN: dict[str, dict[str, Any]] = {"sac": {"lanes": 4}}
+
+
 def settings_of(agent: str = "maskable_ppo", **changes: Any) -> TrainingSettings:
-    return TrainingSettings.of(agent, **{**SMALL, **changes})
+    used = {name: value for name, value in SMALL.items() if name not in AGENTS[agent].unused}
+    return TrainingSettings.of(agent, **{**used, **OWN.get(agent, {}), **changes})
 
 
 def weights(folder: Path) -> dict[str, np.ndarray]:
@@ -94,9 +99,126 @@ def test_conservative_values_fall_where_the_log_shows_nothing() -> None:
     assert values.mean(axis=0)[counts.argmax()] > values.mean(axis=0)[counts == counts.min()].mean()
 
 
-def test_another_seed_learns_otherwise(tmp_path: Path) -> None:
+def test_the_log_goes_on_with_the_same_person_and_knows_what_was_open() -> None:
+    from cardarena.agents.rl.sb3.offline import logged
+
+    lanes, twin = lanes_of(is_flat=True), lanes_of(is_flat=True)
+    for each in (lanes, twin):
+        each.warm_up(3)
+    ended = 0
+    for number, step in enumerate(logged(lanes, 0.3, 5)):
+        begun, rewards, ends, infos = twin.step(step.actions)
+        np.testing.assert_array_equal(step.rewards, rewards)
+        np.testing.assert_array_equal(step.is_open, twin.action_masks())
+        assert np.array_equal(step.ends, ends)
+        np.testing.assert_array_equal(step.following[~ends], begun[~ends])
+        for i in np.flatnonzero(ends):
+            np.testing.assert_array_equal(step.following[i], infos[i]["terminal_observation"])
+            assert not np.array_equal(step.following[i], begun[i]), "another person's day"
+        ended += int(ends.sum())
+        if number == 12:
+            break
+    assert ended >= 12
+
+
+def test_fitted_q_learns_from_the_log_alone_and_plays_what_it_fitted() -> None:
+    from cardarena.agents.rl.sb3.offline import Fqi, arm_parts
+
+    lanes = lanes_of(is_flat=True, reward="attributed", difficulty="easy")
+    lanes.warm_up(3)
+    learner = Fqi(settings_of("fqi", lanes=12, evaluate_every=1200), lanes)
+    log, days = learner.iteration.log, lanes.days
+    assert len(log) >= 1200
+    assert log.goes_on.all(), "nobody of these left; where the horizon cut, nothing is known"
+    learner.teach(3 * 1200, 1, 0.0)
+    assert learner.steps == 3 * 1200
+    assert lanes.days == days, "it learns from the log, not from the lanes"
+    tensors = learner.tensors()
+    values = log.states.astype(np.float32) @ tensors["output.weight"].T + tensors["output.bias"]
+    best = np.where(log.is_open, values, -np.inf).max(axis=1) / lanes.reward_scale
+    np.testing.assert_allclose(best, learner.iteration.best(log.states, log.is_open), rtol=1e-3, atol=1e-3)
+    # An arm is a contact by one channel with one offer, and nothing has no part but the first.
+    parts = arm_parts(lanes._codec)
+    assert parts[0].tolist() == [1.0] + [0.0] * (parts.shape[1] - 1)
+    assert (parts[1:].sum(axis=1) == 5.0).all()
+    assert len(np.unique(parts, axis=0)) == lanes._codec.n_flat
+
+
+def bases_of(**arguments: Any) -> Any:
+    from tests.fakes.small_campaigns import campaign_worlds, small_campaign
+
+    from cardarena.agents.rl.sb3.bases import Bases, campaign_columns
+
+    worlds = campaign_worlds(n=60)
+    envs = [small_campaign(worlds, **{"terminal_value": False, **arguments}) for _ in range(2)]
+    return Bases(
+        envs, Observation(columns=campaign_columns(envs[0].feature_names, sees_end=False)), bootstraps=True
+    )
+
+
+def test_bases_are_the_environment_encoded_episode_by_episode() -> None:
+    from tests.fakes.small_campaigns import campaign_worlds, small_campaign
+
+    from cardarena.agents.rl.encoding import Encoder
+
+    bases = bases_of()
+    bases.warm_up(3)
+    assert "days_left" not in [column.name for column in bases.observation.columns]
+    twins = [small_campaign(campaign_worlds(n=60), terminal_value=False) for _ in range(2)]
+    encoder = Encoder(bases.observation, twins[0].feature_names)
+    inputs = bases.begin(5)
+    rows = np.stack([env.reset(seed=5 + i)[0] for i, env in enumerate(twins)])
+    rng = np.random.Generator(np.random.Philox(4))
+    for number in range(1, 2 * bases.episode + 1):
+        np.testing.assert_array_equal(inputs, encoder(rows))
+        actions = rng.uniform(-1, 1, (2, twins[0].codec.size)).astype(np.float32)
+        inputs, rewards, ends, infos = bases.step(actions)
+        told = [env.step(action) for env, action in zip(twins, actions, strict=True)]
+        np.testing.assert_allclose(rewards, [step[1] / bases.reward_scale for step in told], rtol=1e-5)
+        assert ends.tolist() == [number % bases.episode == 0] * 2
+        rows = np.stack([step[0] for step in told])
+        if ends.all():
+            for i in range(2):
+                np.testing.assert_array_equal(infos[i]["terminal_observation"], encoder(rows)[i])
+                assert infos[i]["TimeLimit.truncated"]
+            rows = np.stack([env.reset()[0] for env in twins])
+
+
+def test_a_campaign_begins_as_a_modest_plan(tmp_path: Path) -> None:
+    from cardarena.agents.rl.campaign import Actor
+    from cardarena.agents.rl.sb3.sac import Sac
+    from cardarena.simulator.envs.campaign_plan import CampaignCodec
+
+    train(settings_of("sac", steps=1, learning_rate=0.0, prior=0.25), tmp_path)
+    agent = read_agent(tmp_path)
+    card = agent.card
+    rng = np.random.Generator(np.random.Philox(6))
+    observation = rng.normal(0.0, 1.0, (len(card.observation.columns) + 1)).astype(np.float32)
+    plan = CampaignCodec(card.actions.channels).decode(Actor(agent)(observation))
+    np.testing.assert_allclose(plan.intensity, 0.25, atol=0.05)
+    assert set(plan.cap_a_week.tolist()) == {Sac.CAP}
+    assert plan.threshold == pytest.approx(Sac.THRESHOLD, abs=0.05)
+    assert plan.price_cny == pytest.approx(Sac.PRICE_CNY, rel=0.2)
+    assert card.actions.form == "campaign"
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"), [("sac", "difficulty"), ("sac", "rollout"), ("fqi", "learning_rate")]
+)
+def test_a_setting_that_would_do_nothing_is_refused(agent: str, name: str) -> None:
+    with pytest.raises(CardArenaError, match=f"{name}: expected none for '{agent}'"):
+        TrainingSettings.of(agent, **{name: 1})
+
+
+def test_a_campaign_has_no_sampled_form() -> None:
+    with pytest.raises(CardArenaError, match="expected 'greedy' of a campaign, found 'sampled'"):
+        TrainingSettings.of("sac", choice="sampled")
+
+
+@pytest.mark.parametrize(("agent", "steps"), [("maskable_ppo", 128), ("sac", 120)])
+def test_another_seed_learns_otherwise(tmp_path: Path, agent: str, steps: int) -> None:
     for seed in (0, 1):
-        train(settings_of(steps=128, seed=seed), tmp_path / str(seed))
+        train(settings_of(agent, steps=steps, seed=seed), tmp_path / str(seed))
     assert not equal(weights(tmp_path / "0"), weights(tmp_path / "1"))
 
 
