@@ -307,21 +307,49 @@ def test_copies_go_on_alike(worlds):
             assert mine[1:] == theirs[1:]
 
 
-def test_a_vector_of_them_steps_like_each(worlds):
-    vector = gym.vector.SyncVectorEnv([lambda: small_campaign(worlds)] * 2)
-    singles = [small_campaign(worlds) for _ in range(2)]
-    seen, _ = vector.reset(seed=3)
-    for i, env in enumerate(singles):
-        np.testing.assert_array_equal(seen[i], env.reset(seed=3 + i)[0])
-    act = random_actions(singles[0])
-    for step in range(3):
-        seen, reward, _, over, _ = vector.step(np.stack([act(step), act(step + 10)]))
+@pytest.mark.parametrize("mode", [None, "sync", "async"])
+@pytest.mark.parametrize("autoreset", ["NextStep", "SameStep"])
+def test_a_vector_of_them_steps_like_each(mode, autoreset):
+    """`make_vec` as Gymnasium does it: one after the other, or one process each."""
+    register()
+    if mode == "async":
+        # Workers are not forked: whoever runs tests may have threads.
+        given = {"vectorization_mode": mode, "vector_kwargs": {"context": "spawn"}}
+    else:
+        given = {} if mode is None else {"vectorization_mode": mode}
+    if autoreset == "SameStep":
+        given["vector_kwargs"] = {**given.get("vector_kwargs", {}), "autoreset_mode": autoreset}
+    vector = gym.make_vec("CardArena/Campaign-v0", num_envs=2, **given, **REGISTERED)
+    try:
+        singles = [gym.make("CardArena/Campaign-v0", **REGISTERED).unwrapped for _ in range(2)]
+        assert vector.single_action_space == singles[0].action_space
+        assert vector.single_observation_space == singles[0].observation_space
+        assert vector.metadata["autoreset_mode"].value == autoreset
+        seen, _ = vector.reset(seed=3)
         for i, env in enumerate(singles):
-            own = env.step(act(step + 10 * i))
-            np.testing.assert_array_equal(seen[i], own[0])
-            assert reward[i] == own[1]
-            assert over[i] == own[3]
-    vector.close()
+            np.testing.assert_array_equal(seen[i], env.reset(seed=3 + i)[0])
+        act = random_actions(singles[0])
+        ended = [False] * 2
+        for step in range(5):
+            seen, reward, _, over, info = vector.step(np.stack([act(step), act(step + 10)]))
+            for i, env in enumerate(singles):
+                if ended[i]:
+                    ended[i] = False
+                    np.testing.assert_array_equal(seen[i], env.reset()[0])
+                    continue
+                own = env.step(act(step + 10 * i))
+                assert reward[i] == own[1]
+                assert over[i] == own[3]
+                last = seen[i]
+                if over[i] and autoreset == "SameStep":
+                    last = info["final_obs"][i]
+                    np.testing.assert_array_equal(seen[i], env.reset()[0])
+                elif over[i]:
+                    ended[i] = True
+                np.testing.assert_array_equal(last, own[0])
+            assert (step == 2) == bool(over.any())
+    finally:
+        vector.close()
 
 
 def test_the_docstring_names_every_column(worlds):
