@@ -33,7 +33,8 @@ class LeastSquares:
                 of nought.
             penalty: ridge penalty, in rows of features of unit variance.
         """
-        self.inverse: Floats = np.linalg.pinv(gram + penalty * np.diag(variance), hermitian=True)
+        inverse = np.linalg.pinv(gram + penalty * np.diag(variance), hermitian=True)
+        self.inverse: Floats = np.asarray(inverse, dtype=np.float64)
 
     @classmethod
     def of(cls, features: Floats, penalty: float) -> "LeastSquares":

@@ -321,7 +321,7 @@ def test_a_vector_of_them_steps_like_each(mode, autoreset):
         given["vector_kwargs"] = {**given.get("vector_kwargs", {}), "autoreset_mode": autoreset}
     vector = gym.make_vec("CardArena/Campaign-v0", num_envs=2, **given, **REGISTERED)
     try:
-        singles = [gym.make("CardArena/Campaign-v0", **REGISTERED).unwrapped for _ in range(2)]
+        singles: list[Any] = [gym.make("CardArena/Campaign-v0", **REGISTERED).unwrapped for _ in range(2)]
         assert vector.single_action_space == singles[0].action_space
         assert vector.single_observation_space == singles[0].observation_space
         assert vector.metadata["autoreset_mode"].value == autoreset

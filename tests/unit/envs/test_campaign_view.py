@@ -49,7 +49,7 @@ def heard(**rows: Any) -> Feedback:
         name: np.asarray(rows.get(name, nothing))
         for name in ("decided_day", "cardholder", "offer", "channel", "depth", "rule")
     }
-    flags = {
+    flags: dict[str, Any] = {
         name: np.asarray(rows.get(name, nothing)) > 0
         for name in ("delivered", "clicked", "opted_out", "complained")
     }
