@@ -49,12 +49,13 @@ def heard(**rows: Any) -> Feedback:
         name: np.asarray(rows.get(name, nothing))
         for name in ("decided_day", "cardholder", "offer", "channel", "depth", "rule")
     }
-    flags: dict[str, Any] = {
+    flags = {
         name: np.asarray(rows.get(name, nothing)) > 0
         for name in ("delivered", "clicked", "opted_out", "complained")
     }
     none = {f"purchase_{name}": nothing[:0] for name in ("cardholder", "day", "category", "offer")}
-    return Feedback(**of_contacts, **flags, **none, purchase_value_fen=np.zeros(0))
+    columns: dict[str, Any] = of_contacts | flags | none
+    return Feedback(**columns, purchase_value_fen=np.zeros(0))
 
 
 def test_counts_go_to_the_segment_of_the_step_and_to_the_base() -> None:
