@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from cardarena.agents.practice import SimulatedLog
+from cardarena.agents.rl.hidden import BELIEVED_COLUMNS, HIDDEN_COLUMNS
 from cardarena.simulator.bank.features import FEATURES
 from cardarena.simulator.bank.sourced import FrozenDict, Strict
 from cardarena.simulator.envs.campaign_plan import CampaignCodec
@@ -21,6 +22,8 @@ from cardarena.simulator.strict_yaml import at_key, problem
 CONTACT_PRICE: Final = "contact_price"
 DAYS_LEFT: Final = "days_left"
 OBSERVED: Final = (*FEATURES, CONTACT_PRICE, DAYS_LEFT)
+#: What a network may be given: the observables, the hidden record (privileged), and what a filter believes of it.
+SHOWN: Final = (*OBSERVED, *HIDDEN_COLUMNS, *BELIEVED_COLUMNS)
 
 FORMAT: Final = 1
 MAX_COLUMNS: Final = 512
@@ -34,8 +37,8 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 def _observed(name: str) -> str:
-    if name not in OBSERVED and name not in CAMPAIGN_OBSERVED:
-        known = CAMPAIGN_OBSERVED if "." in name else OBSERVED
+    if name not in SHOWN and name not in CAMPAIGN_OBSERVED:
+        known = CAMPAIGN_OBSERVED if "." in name else SHOWN
         raise problem(f"expected a column of the observation, found {name!r}; {nearest(name, known)}")
     return name
 
@@ -50,7 +53,8 @@ class Column(Strict):
     """One input of the network: `(transform(column) - mean) / scale`, cut off at the observation's `clip`.
 
     Attributes:
-        name: column of the observation, of one cardholder's or of a campaign's.
+        name: column of the observation, of one cardholder's or of a campaign's, of the hidden record (`hidden_...`,
+            privileged) or of a belief (`believed_...`).
         transform: `identity`; `log1p`, of the magnitude, with its sign; `sin` and `cos` of the share of `period`.
         period: of `sin` and `cos`, in the column's unit; 0 for the others.
         mean: of the transformed column.
@@ -71,20 +75,6 @@ class Column(Strict):
                 "period", f"expected {expected} with transform {self.transform!r}, found {self.period:g}"
             )
         return self
-
-
-class Observation(Strict):
-    """What the network is given at a decision.
-
-    Attributes:
-        columns: its inputs, in order.
-        clip: inputs are cut off at plus and minus this.
-        frames: how many decisions' inputs are put one after the other, the oldest first; zeros before the first.
-    """
-
-    columns: Annotated[tuple[Column, ...], Field(strict=False, min_length=1, max_length=MAX_COLUMNS)]
-    clip: Annotated[float, Field(gt=0.0, le=1000.0)] = 10.0
-    frames: Annotated[int, Field(ge=1, le=MAX_FRAMES)] = 1
 
 
 class Memory(Strict):
@@ -111,6 +101,64 @@ class NetworkShape(Strict):
     layers: Annotated[tuple[Units, ...], Field(strict=False, max_length=MAX_LAYERS)]
     activation: Literal["tanh", "relu"] = "tanh"
     memory: Memory | None = None
+
+
+class Filter(Strict):
+    """What turns a person's observables, decision by decision, into beliefs of the hidden record.
+
+    A network with a recurrent cell: each output is the expectation of one column of the hidden record given everything that
+    was observed of the person since the first decision. It was fitted where the record was known, and plays without it.
+
+    Attributes:
+        columns: its inputs: observables only.
+        clip: inputs are cut off at plus and minus this.
+        network: its shape.
+        believes: its outputs, names of `believed_...` columns, each in the unit of the hidden column.
+    """
+
+    columns: Annotated[tuple[Column, ...], Field(strict=False, min_length=1, max_length=MAX_COLUMNS)]
+    clip: Annotated[float, Field(gt=0.0, le=1000.0)] = 10.0
+    network: NetworkShape
+    believes: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=MAX_COLUMNS)]
+
+    @model_validator(mode="after")
+    def _looks_at_observables(self) -> "Filter":
+        for column in self.columns:
+            if column.name not in OBSERVED:
+                raise at_key("columns", f"expected an observable, found {column.name!r}")
+        for name in self.believes:
+            if name not in BELIEVED_COLUMNS:
+                raise at_key(
+                    "believes", f"expected a belief, found {name!r}; {nearest(name, BELIEVED_COLUMNS)}"
+                )
+        return self
+
+
+class Observation(Strict):
+    """What the network is given at a decision.
+
+    Attributes:
+        columns: its inputs, in order.
+        clip: inputs are cut off at plus and minus this.
+        frames: how many decisions' inputs are put one after the other, the oldest first; zeros before the first.
+        filter: what makes the beliefs among the columns, or null.
+    """
+
+    columns: Annotated[tuple[Column, ...], Field(strict=False, min_length=1, max_length=MAX_COLUMNS)]
+    clip: Annotated[float, Field(gt=0.0, le=1000.0)] = 10.0
+    frames: Annotated[int, Field(ge=1, le=MAX_FRAMES)] = 1
+    filter: Filter | None = None
+
+    @model_validator(mode="after")
+    def _beliefs_have_a_filter(self) -> "Observation":
+        believed = () if self.filter is None else self.filter.believes
+        for column in self.columns:
+            if column.name in BELIEVED_COLUMNS and column.name not in believed:
+                raise at_key(
+                    "columns",
+                    f"expected a filter that believes {column.name!r}, found none among {len(believed)} beliefs",
+                )
+        return self
 
 
 class Actions(Strict):
@@ -295,6 +343,11 @@ class AgentCard(Strict):
         if is_campaign and (self.network.memory is not None or self.observation.frames > 1):
             raise at_key("network", "expected no memory and one frame of a campaign, found some")
         return self
+
+    @property
+    def is_privileged(self) -> bool:
+        """Whether it is shown the hidden record."""
+        return any(column.name in HIDDEN_COLUMNS for column in self.observation.columns)
 
     @property
     def inputs(self) -> int:

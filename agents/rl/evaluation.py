@@ -1,15 +1,17 @@
 """What a trained agent is worth to people whom it never met: played with NumPy on paired journeys, run-out included."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from cardarena.agents.base import one_thread
 from cardarena.agents.rl.arms import choice_of
 from cardarena.agents.rl.campaign import TrainedCampaign
-from cardarena.agents.rl.encoding import DAYS_LEFT, Encoder
+from cardarena.agents.rl.card import DAYS_LEFT
 from cardarena.agents.rl.folder import TrainedAgent
+from cardarena.agents.rl.hidden import HIDDEN_COLUMNS, hidden_columns
+from cardarena.agents.rl.sight import Sight
 from cardarena.simulator.contracts import Bools, Ints
 from cardarena.simulator.envs.campaign import CampaignWorld
 from cardarena.simulator.envs.campaign_ledger import CampaignLedger, discounted
@@ -26,7 +28,8 @@ class Worth:
     """What came of an evaluation.
 
     Attributes:
-        value_cny: expected margin a person beyond a silent twin's, discounted, over decision days and run-out.
+        value_cny: expected margin a person beyond a silent twin's, discounted, over decision days and run-out; less the price
+            of contacts, where the agent was trained with one, drawn as in training.
         error_cny: its standard error.
         contacts: contacts asked for in 30 days, a person.
         harm: refusals, off-switches and complaints in 1,000 people and 30 days.
@@ -38,6 +41,14 @@ class Worth:
     contacts: float
     harm: float
     blocked: float
+
+    @classmethod
+    def mean(cls, found: "Sequence[Worth]") -> "Worth":
+        """Return the mean over scenarios, each with the same weight."""
+        values = np.array([astuple(worth) for worth in found])
+        means = values.mean(axis=0).tolist()
+        error = float(np.sqrt((values[:, 1] ** 2).sum()) / len(found))
+        return cls(means[0], error, *means[2:])
 
 
 def worth_of(
@@ -63,13 +74,21 @@ def worth_of(
     """
     every = agent.card.training.decision_every
     journeys = Journeys(
-        pool, n, horizon=days + run_out_days, decision_every=every, reward="paired", difficulty=difficulty
+        pool,
+        n,
+        horizon=days + run_out_days,
+        decision_every=every,
+        reward="paired",
+        difficulty=difficulty,
+        contact_price=agent.card.training.contact_price_cny,
     )
     journeys.seed([seed * n + i for i in range(n)])
     out = journeys.reset()
     luck = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 2])))
-    encoder, network = Encoder(agent.card.observation, COLUMNS), agent.network()
-    past = np.zeros((n, (encoder.frames - 1) * encoder.width), dtype=np.float32)
+    is_privileged = agent.card.is_privileged
+    columns = (*COLUMNS, *HIDDEN_COLUMNS) if is_privileged else COLUMNS
+    sight, network = Sight(agent.card.observation, columns, agent.tensors), agent.network()
+    kept = sight.nothing(n)
     state = np.zeros((n, network.state_size), dtype=np.float32)
     total, alive = np.zeros(n), np.ones(n, dtype=np.bool_)
     asked = blocked = harm = lived = 0
@@ -79,7 +98,9 @@ def worth_of(
             if day < days:
                 rows = out.observation.copy()
                 rows[:, _LEFT] = 1.0 - day / days
-                inputs, past = encoder.stacked(encoder(rows), past)
+                if is_privileged:
+                    rows = np.concatenate([rows, hidden_columns(journeys.slots.people[:n])], axis=1)
+                inputs, kept = sight(rows, kept)
                 outputs, state = network(inputs, state)
                 who = np.flatnonzero(alive)
                 choice = choice_of(

@@ -49,7 +49,7 @@ class TrainedAgent:
 
     def network(self) -> Network:
         """Return the network, ready to be asked."""
-        return Network(self.card, self.tensors)
+        return Network(self.card.network, self.tensors)
 
 
 def is_agent_folder(spec: str) -> bool:

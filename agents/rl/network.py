@@ -5,22 +5,36 @@ reset, update, new. So tensors travel between the two without a change.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardarena.agents.rl.card import AgentCard
+from cardarena.agents.rl.card import AgentCard, NetworkShape
 
 Array = NDArray[np.float32]
 _GATES = {"lstm": 4, "gru": 3}
 
 
+#: Names of a filter's tensors begin so.
+FILTER: Final = "filter."
+
+
 def tensor_shapes(card: AgentCard) -> dict[str, tuple[int, ...]]:
-    """Return the name and shape of every tensor that the agent's network has, in order."""
+    """Return the name and shape of every tensor that the agent's network has, in order; then its filter's, if it has one."""
+    shapes = layer_shapes(card.network, card.inputs, card.actions.outputs)
+    believer = card.observation.filter
+    if believer is not None:
+        found = layer_shapes(believer.network, len(believer.columns), len(believer.believes))
+        shapes |= {FILTER + name: shape for name, shape in found.items()}
+    return shapes
+
+
+def layer_shapes(network: NetworkShape, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every tensor of a network between so many inputs and outputs, in order."""
     shapes: dict[str, tuple[int, ...]] = {}
-    width = card.inputs
-    memory = card.network.memory
+    width = inputs
+    memory = network.memory
     if memory is not None:
         rows = _GATES[memory.cell] * memory.units
         shapes |= {
@@ -30,10 +44,10 @@ def tensor_shapes(card: AgentCard) -> dict[str, tuple[int, ...]]:
             "memory.bias_hh": (rows,),
         }
         width = memory.units
-    for i, units in enumerate(card.network.layers):
+    for i, units in enumerate(network.layers):
         shapes |= {f"layers.{i}.weight": (units, width), f"layers.{i}.bias": (units,)}
         width = units
-    return shapes | {"output.weight": (card.actions.outputs, width), "output.bias": (card.actions.outputs,)}
+    return shapes | {"output.weight": (outputs, width), "output.bias": (outputs,)}
 
 
 class Network:
@@ -43,16 +57,22 @@ class Network:
         state_size: numbers of recurrent state a person; 0 without a recurrent cell.
     """
 
-    def __init__(self, card: AgentCard, tensors: Mapping[str, Array]) -> None:
-        """Take the tensors that `tensor_shapes` names; weights are turned once, so that each layer is one product."""
-        memory = card.network.memory
+    def __init__(self, network: NetworkShape, tensors: Mapping[str, Array], prefix: str = "") -> None:
+        """Take the tensors that `layer_shapes` names; weights are turned once, so that each layer is one product.
+
+        Args:
+            network: the shape.
+            tensors: the tensors by name.
+            prefix: what the names of this network's tensors begin with.
+        """
+        tensors = {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)}
+        memory = network.memory
         self._cell = None if memory is None else memory.cell
         self._units = 0 if memory is None else memory.units
         self.state_size = self._units * (2 if self._cell == "lstm" else 1)
-        self._relu = card.network.activation == "relu"
+        self._relu = network.activation == "relu"
         self._layers = [
-            _turned(tensors, f"layers.{i}.weight", f"layers.{i}.bias")
-            for i in range(len(card.network.layers))
+            _turned(tensors, f"layers.{i}.weight", f"layers.{i}.bias") for i in range(len(network.layers))
         ]
         self._output = _turned(tensors, "output.weight", "output.bias")
         if self._cell is not None:

@@ -6,7 +6,7 @@ from typing import Any
 from cardarena.agents.rl.campaign import DIAL as CAMPAIGN_DIAL
 from cardarena.agents.rl.campaign import TrainedCampaign
 from cardarena.agents.rl.card import AgentCard
-from cardarena.agents.rl.policy import DIAL, TrainedPolicy
+from cardarena.agents.rl.policy import DIAL, PRIVILEGED, TrainedPolicy
 
 
 def _is_campaign(card: AgentCard) -> bool:
@@ -31,7 +31,7 @@ def trained_card(card: AgentCard) -> dict[str, Any]:
     dial = CAMPAIGN_DIAL if _is_campaign(card) else DIAL
     return {
         "name": card.name,
-        "league": TrainedPolicy.league,
+        "league": PRIVILEGED if card.is_privileged else TrainedPolicy.league,
         "title": card.title,
         "description": card.summary,
         "dial": dial.name,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cardarena.agents.rl.sight import SIGHTS
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
 
 #: Seeds below are the arena's; what was learned in their worlds proves nothing there.
@@ -101,7 +102,7 @@ class TrainingSettings:
 
     Attributes:
         agent: which one, of `AGENTS`.
-        scenario: name or file.
+        scenarios: names or files; lanes are dealt evenly among several, whose banks must stock the same.
         steps: environment steps, one a lane and decision.
         seed: of everything that is drawn in training.
         world: parameter set in place of the scenario's own.
@@ -112,6 +113,7 @@ class TrainingSettings:
         horizon: days of an episode; None: the scenario's.
         decision_every: days between decisions.
         reward: form of the reward.
+        observe: what it is shown, one of `SIGHTS`.
         terminal: what comes after the horizon: `bootstrap`, the critic's own estimate, the horizon being hidden from the
             agent; or `caretaker`, the fitted value, the horizon being seen.
         difficulty: of the environment.
@@ -133,7 +135,7 @@ class TrainingSettings:
     """
 
     agent: str
-    scenario: str = "baseline"
+    scenarios: tuple[str, ...] = ("baseline",)
     steps: int = 6_000_000
     seed: int = 0
     world: str | None = None
@@ -144,6 +146,7 @@ class TrainingSettings:
     horizon: int | None = None
     decision_every: int = 3
     reward: str = "paired"
+    observe: str = "observables"
     terminal: str = "bootstrap"
     difficulty: str = "standard"
     contact_price_cny: tuple[float, float] = (0.0, 0.0)
@@ -174,6 +177,7 @@ class TrainingSettings:
         for name, known in (
             ("terminal", ("bootstrap", "caretaker")),
             ("choice", ("greedy", "sampled", "better")),
+            ("observe", tuple(SIGHTS)),
         ):
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
@@ -181,8 +185,26 @@ class TrainingSettings:
                      "evaluated", "threads", "decision_every"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise CardArenaError(f"{name}: expected 1 or more, found {getattr(self, name)}")
-        if AGENTS[self.agent].is_campaign and self.choice != "greedy":
-            raise CardArenaError(f"choice: expected 'greedy' of a campaign, found {self.choice!r}")
+        if AGENTS[self.agent].is_campaign:
+            if self.choice != "greedy":
+                raise CardArenaError(f"choice: expected 'greedy' of a campaign, found {self.choice!r}")
+            if self.observe != "observables":
+                raise CardArenaError(f"observe: expected 'observables' of a campaign, found {self.observe!r}")
+            if len(self.scenarios) > 1:
+                raise CardArenaError(
+                    f"scenarios: expected one for a campaign, found {', '.join(self.scenarios)}"
+                )
+        if not self.scenarios or len(set(self.scenarios)) < len(self.scenarios):
+            raise CardArenaError(
+                f"scenarios: expected at least one, each once, found {', '.join(self.scenarios) or 'none'}"
+            )
+        if self.lanes < len(self.scenarios):
+            raise CardArenaError(
+                f"lanes: expected {len(self.scenarios)} or more, one a scenario, found {self.lanes}"
+            )
+        low, high = self.contact_price_cny
+        if not 0.0 <= low <= high:
+            raise CardArenaError(f"price: expected CNY from 0 on, the lower first, found {low:g},{high:g}")
         if not 0.0 <= self.gamma_per_day <= 1.0:
             raise CardArenaError(f"gamma: expected 0 to 1, found {self.gamma_per_day}")
 

@@ -257,7 +257,10 @@ class _Course:
 
     def _agent(self, choice: str) -> TrainedAgent:
         card = AgentCard.model_validate({"format": 1, **self._card(choice), "weights_sha256": "0" * 64})
-        return TrainedAgent(card, self.learner.tensors())
+        return TrainedAgent(card, self._tensors())
+
+    def _tensors(self) -> dict[str, np.ndarray]:
+        return {**self.learner.tensors(), **self.ground.tensors}
 
     def _card(self, choice: str) -> dict[str, Any]:
         kind = AGENTS[self.settings.agent]
@@ -279,12 +282,12 @@ class _Course:
 
     def _training(self) -> dict[str, Any]:
         s = self.settings
-        shown = ("terminal", "difficulty", "lanes", "learning_rate", "rollout", "epochs", "batches", "entropy", "prior",
-                 "harm_limit", "evaluate_every", "evaluated", "patience", "cardholders", "threads")  # fmt: skip
+        shown = ("observe", "terminal", "difficulty", "lanes", "learning_rate", "rollout", "epochs", "batches", "entropy",
+                 "prior", "harm_limit", "evaluate_every", "evaluated", "patience", "cardholders", "threads")  # fmt: skip
         return {
             "algorithm": s.agent,
             "command": self.command or f"cardarena train {s.agent}",
-            "scenario": self.ground.scenario.name,
+            "scenario": ", ".join(scenario.name for scenario in self.ground.scenarios),
             "world": s.world and load_world(s.world).name,
             "world_seeds": sorted({*s.world_seeds, *s.evaluation_seeds}),
             "seed": s.seed,
@@ -296,7 +299,8 @@ class _Course:
             "decision_every": s.decision_every,
             "contact_price_cny": list(s.contact_price_cny),
             "versions": _versions(),
-            "settings": {name: str(getattr(s, name)) for name in shown if name not in AGENTS[s.agent].unused},
+            "settings": {name: str(getattr(s, name)) for name in shown if name not in AGENTS[s.agent].unused}
+            | dict(self.ground.remarks),
         }
 
 

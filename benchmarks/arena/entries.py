@@ -201,7 +201,7 @@ def _trained(folder: Path, shipped: Entry | None = None) -> Entry:
     from cardarena.agents.registry import make_policy, policy_names
     from cardarena.agents.rl.folder import read_card
 
-    make_policy(str(folder))  # checks the folder through and through
+    policy = make_policy(str(folder))  # checks the folder through and through
     card = read_card(folder)
     digest = hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:16]
     about = {
@@ -219,7 +219,7 @@ def _trained(folder: Path, shipped: Entry | None = None) -> Entry:
         return replace(shipped, digest=digest, about={**shipped.about, **about})
     # A table must not take it for the registered policy of that name.
     label = f"{card.name}#{digest[:4]}" if card.name in policy_names() else card.name
-    return Entry(label, str(folder.resolve()), digest, "simulator", about={**about, "dial": None})
+    return Entry(label, str(folder.resolve()), digest, policy.league, about={**about, "dial": None})
 
 
 def _told_apart(entries: list[Entry]) -> list[Entry]:

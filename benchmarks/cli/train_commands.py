@@ -18,8 +18,13 @@ def train(
         str, typer.Argument(metavar="AGENT", help="Which agent; `cardarena train list` names them.")
     ],
     scenario: Annotated[
-        str, typer.Option("--scenario", metavar="NAME|FILE", help="The scenario to train in.")
-    ] = "baseline",
+        list[str] | None,
+        typer.Option(
+            "--scenario",
+            metavar="NAME|FILE",
+            help="The scenario to train in; given again, one more, side by side. [default: baseline]",
+        ),
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
@@ -60,10 +65,21 @@ def train(
         str | None,
         typer.Option("--reward", help="gross, attributed, or paired (privileged: it knows the twin)."),
     ] = None,
+    observe: Annotated[
+        str | None,
+        typer.Option(
+            "--observe",
+            help="observables, memoryless, beliefs, or full_state (privileged: it sees the hidden record).",
+        ),
+    ] = None,
     difficulty: Annotated[str | None, typer.Option("--difficulty", help="easy, standard or hard.")] = None,
     price: Annotated[
-        float | None,
-        typer.Option("--price", min=0.0, help="Greatest contact price met in training, CNY; the least is 0."),
+        str | None,
+        typer.Option(
+            "--price",
+            metavar="[LOW,]HIGH",
+            help="Contact prices met in training, CNY; from 0 if one is given.",
+        ),
     ] = None,
     lanes: Annotated[
         int | None, typer.Option("--lanes", min=1, max=65536, help="Journeys, or bases, at once.")
@@ -127,7 +143,7 @@ def train(
             say(f"{kind:16}{about.summary}")
         return
     given: dict[str, Any] = {
-        "scenario": scenario,
+        "scenarios": tuple(scenario) if scenario else None,
         "steps": steps,
         "seed": seed,
         "world": world,
@@ -137,8 +153,9 @@ def train(
         "decision_every": every,
         "gamma_per_day": gamma,
         "reward": reward,
+        "observe": observe,
         "difficulty": difficulty,
-        "contact_price_cny": None if price is None else (0.0, price),
+        "contact_price_cny": None if price is None else _prices(price),
         "lanes": lanes,
         "learning_rate": learning_rate,
         "entropy": entropy,
@@ -151,7 +168,7 @@ def train(
     }
     settings = TrainingSettings.of(agent, **{key: value for key, value in given.items() if value is not None})
     require_extra()
-    digest = scenario_digest(checked_scenario(scenario, world))
+    digests = {name: scenario_digest(checked_scenario(name, world)) for name in settings.scenarios}
     folder = out or Path("out") / (name or agent)
     usable_folder(folder)
     command = provenance.shown_command()
@@ -159,7 +176,7 @@ def train(
         kind="agent",
         parameters={"agent": agent, **{k: v for k, v in given.items() if v is not None}},
         seeds=settings.world_seeds,
-        scenario_digests={scenario: digest},
+        scenario_digests=digests,
         command=command,
     )
     watch, close = _board(tensorboard)
@@ -211,6 +228,19 @@ def world_seeds_of(text: str) -> tuple[int, ...]:
         raise CardArenaError(
             f"--world-seeds: expected whole numbers with commas between, found {text!r}"
         ) from None
+
+
+def _prices(text: str) -> tuple[float, float]:
+    """Return the least and the greatest price.
+
+    Raises:
+        CardArenaError: not such numbers.
+    """
+    try:
+        low, high = (float(part) for part in (text if "," in text else f"0,{text}").split(","))
+    except ValueError:
+        raise CardArenaError(f"--price: expected HIGH or LOW,HIGH in CNY, found {text!r}") from None
+    return low, high
 
 
 def _board(folder: Path | None) -> tuple[Callable[[int, dict[str, float]], object], Callable[[], object]]:

@@ -1,7 +1,11 @@
 # pyright: reportMissingImports=false
 """Where an agent is trained and judged: on cardholders' journeys, or on whole bases."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
+
+import numpy as np
 
 from cardarena.agents.campaign_environment import campaign_worlds
 from cardarena.agents.environments import make_pool
@@ -9,6 +13,7 @@ from cardarena.agents.rl.card import Observation
 from cardarena.agents.rl.evaluation import Worth, campaign_worth, worth_of
 from cardarena.agents.rl.folder import TrainedAgent
 from cardarena.agents.rl.sb3.bases import Bases, campaign_columns
+from cardarena.agents.rl.sb3.filters import learn_filter
 from cardarena.agents.rl.sb3.lanes import Lanes, columns_for
 from cardarena.agents.rl.settings import AGENTS, TrainingSettings
 from cardarena.simulator.envs.campaign import CampaignEnv
@@ -25,13 +30,17 @@ class Ground:
 
     Attributes:
         settings: of the training.
-        scenario: of all worlds.
+        scenarios: of the worlds.
         lanes: the environment of the trainer.
+        tensors: of what lies before the agent's own network, if anything.
+        remarks: what else a card says of the training.
     """
 
     settings: TrainingSettings
-    scenario: Scenario
+    scenarios: tuple[Scenario, ...]
     lanes: Any
+    tensors: Mapping[str, np.ndarray] = MappingProxyType({})
+    remarks: Mapping[str, str] = MappingProxyType({})
 
     @staticmethod
     def of(settings: TrainingSettings) -> "Ground":
@@ -57,41 +66,50 @@ class Ground:
 
 
 class JourneyGround(Ground):
-    """Journeys of single cardholders, thousands at once."""
+    """Journeys of single cardholders, thousands at once; the scenarios share the lanes evenly."""
 
     def __init__(self, settings: TrainingSettings) -> None:
         """Burn people in, and warm the lanes up."""
         self.settings = settings
-        pool = self._pool(settings.world_seeds)
-        self.scenario = pool.scenario
-        self.days = settings.horizon or pool.scenario.horizon.days
+        pools = [self._pool(name, settings.world_seeds) for name in settings.scenarios]
+        self.scenarios = tuple(pool.scenario for pool in pools)
         is_cared_for = settings.terminal == "caretaker"
-        shell = Shell(
-            pool,
-            settings.lanes,
-            terminal_value=is_cared_for,
-            offer_features=False,
-            horizon=self.days,
-            decision_every=settings.decision_every,
-            reward=settings.reward,
-            difficulty=settings.difficulty,
-            contact_price=settings.contact_price_cny,
-        )
+        dealt = [len(part) for part in np.array_split(np.arange(settings.lanes), len(pools))]
+        shells = [
+            Shell(
+                pool,
+                lanes,
+                terminal_value=is_cared_for,
+                offer_features=False,
+                horizon=self._days(pool.scenario),
+                decision_every=settings.decision_every,
+                reward=settings.reward,
+                difficulty=settings.difficulty,
+                contact_price=settings.contact_price_cny,
+            )
+            for pool, lanes in zip(pools, dealt, strict=True)
+        ]
         kind = AGENTS[settings.agent]
-        columns = columns_for(sees_end=is_cared_for, has_price=settings.contact_price_cny[1] > 0.0)
+        has_price = settings.contact_price_cny[1] > 0.0
+        believer = None
+        if settings.observe == "beliefs":
+            observables = Observation(columns=columns_for(sees_end=is_cared_for, has_price=has_price))
+            lessons = Lanes(shells, observables).lessons(settings.seed, settings.prior)
+            believer, self.tensors, explained = learn_filter(lessons, settings.seed)
+            self.remarks = {"filter_explains": f"{explained:.4f}"}
+        columns = columns_for(sees_end=is_cared_for, has_price=has_price, sight=settings.observe)
         self.lanes: Lanes = Lanes(
-            shell,
-            Observation(columns=columns, frames=kind.frames),
+            shells,
+            Observation(columns=columns, frames=kind.frames, filter=believer),
+            tensors=self.tensors,
             is_flat=kind.is_flat,
             bootstraps=not is_cared_for,
         )
         self.lanes.warm_up(settings.seed, settings.prior)
-        self.held_out = self._pool(settings.evaluation_seeds, self.days + self.run_out_days)
-
-    @property
-    def run_out_days(self) -> int:
-        """Days after the decisions that count too."""
-        return self.scenario.horizon.run_out_days
+        self.held_out = [
+            self._pool(name, settings.evaluation_seeds, self._whole(own))
+            for name, own in zip(settings.scenarios, self.scenarios, strict=True)
+        ]
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -101,22 +119,27 @@ class JourneyGround(Ground):
         return ("greedy", "sampled") if self.settings.choice == "better" else (self.settings.choice,)
 
     def worth(self, agent: TrainedAgent) -> Worth:
-        """Play the agent on journeys of other worlds' people."""
-        return worth_of(
-            agent,
-            self.held_out,
-            n=self.settings.evaluated,
-            seed=FIRST_EVALUATION,
-            days=self.days,
-            run_out_days=self.run_out_days,
-            difficulty=self.settings.difficulty,
+        """Play the agent on journeys of other worlds' people; return the mean over the scenarios."""
+        return Worth.mean(
+            [
+                worth_of(
+                    agent,
+                    pool,
+                    n=self.settings.evaluated,
+                    seed=FIRST_EVALUATION,
+                    days=self._days(pool.scenario),
+                    run_out_days=pool.scenario.horizon.run_out_days,
+                    difficulty=self.settings.difficulty,
+                )
+                for pool in self.held_out
+            ]
         )
 
     def actions(self, choice: str) -> dict[str, Any]:
         """Return the offers, channels and depths of the environment."""
         is_flat = AGENTS[self.settings.agent].is_flat
-        codec = self.lanes.shell.journeys.codec
-        names = self.scenario.catalogue().names
+        codec = self.lanes.codec
+        names = self.scenarios[0].catalogue().names
         return {
             "form": "flat" if is_flat else "factored",
             "scores": "values" if is_flat else "logits",
@@ -130,13 +153,19 @@ class JourneyGround(Ground):
         """Return those of learning, with a twin beside each in the paired form, and of evaluations, which are paired."""
         s = self.settings
         each = 2 if s.reward == "paired" else 1
-        judged = evaluations * len(self.choices) * s.evaluated * (self.days + self.run_out_days)
+        judged = evaluations * len(self.choices) * s.evaluated * sum(map(self._whole, self.scenarios))
         return steps * s.decision_every * each + 2 * judged
 
-    def _pool(self, seeds: tuple[int, ...], days: int | None = None) -> Any:
+    def _days(self, scenario: Scenario) -> int:
+        return self.settings.horizon or scenario.horizon.days
+
+    def _whole(self, scenario: Scenario) -> int:
+        return self._days(scenario) + scenario.horizon.run_out_days
+
+    def _pool(self, scenario: str, seeds: tuple[int, ...], days: int | None = None) -> Any:
         s = self.settings
         return make_pool(
-            s.scenario,
+            scenario,
             n_cardholders=s.cardholders,
             world_seeds=seeds,
             overrides=None if s.world is None else {"world": s.world},
@@ -151,7 +180,7 @@ class CampaignGround(Ground):
         """Burn worlds in, and warm the lanes up."""
         self.settings = settings
         worlds = self._worlds(settings.world_seeds)
-        self.scenario = worlds[0].world.scenario
+        self.scenarios = (worlds[0].world.scenario,)
         is_cared_for = settings.terminal == "caretaker"
         envs = [
             CampaignEnv(
@@ -177,7 +206,7 @@ class CampaignGround(Ground):
     def worth(self, agent: TrainedAgent) -> Worth:
         """Play the agent in other worlds."""
         return campaign_worth(
-            agent, self.held_out, days=self.days, run_out_days=self.scenario.horizon.run_out_days
+            agent, self.held_out, days=self.days, run_out_days=self.scenarios[0].horizon.run_out_days
         )
 
     def actions(self, choice: str) -> dict[str, Any]:
@@ -187,7 +216,7 @@ class CampaignGround(Ground):
     def cardholder_days(self, steps: int, evaluations: int) -> int:
         """Return those of learning and of evaluations, and of the silent twin of each world, which lives once."""
         s = self.settings
-        after = self.scenario.horizon.run_out_days
+        after = self.scenarios[0].horizon.run_out_days
         whole = self.days + after
         is_cared_for = s.terminal == "caretaker"
         episodes = steps // self.lanes.episode
@@ -200,4 +229,4 @@ class CampaignGround(Ground):
     def _worlds(self, seeds: tuple[int, ...]) -> list[Any]:
         s = self.settings
         overrides = None if s.world is None else {"world": s.world}
-        return campaign_worlds(s.scenario, s.cardholders, seeds, overrides)
+        return campaign_worlds(s.scenarios[0], s.cardholders, seeds, overrides)

@@ -5,6 +5,8 @@ It is the same kernel as `CardArena/Cardholder-v0`. Per step there is no Python 
 but where an episode ended.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -12,28 +14,32 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from cardarena.agents.rl.card import CONTACT_PRICE, DAYS_LEFT, Column, Observation
-from cardarena.agents.rl.encoding import Encoder, default_columns, scaled
+from cardarena.agents.rl.encoding import default_columns, scaled
+from cardarena.agents.rl.hidden import HIDDEN_COLUMNS, hidden_columns
+from cardarena.agents.rl.sight import Sight, shown_columns
 from cardarena.agents.sb3 import JointVecEnv
 from cardarena.simulator.envs.actions import ActionCodec
 from cardarena.simulator.envs.journeys import COLUMNS
 from cardarena.simulator.envs.rewards import COSTS
 from cardarena.simulator.envs.shell import Shell
 from cardarena.simulator.envs.slots import Outcome
+from cardarena.simulator.errors import CardArenaError
 
 #: What a bank must not cause too often: the constraint of a constrained agent counts these.
 HARM: Final = np.array([name in ("unsubscribes", "off_switches", "complaints") for name in COSTS])
 
 
-def columns_for(*, sees_end: bool, has_price: bool) -> tuple[Column, ...]:
+def columns_for(*, sees_end: bool, has_price: bool, sight: str = "observables") -> tuple[Column, ...]:
     """Return the inputs of an agent before they are scaled.
 
     Args:
         sees_end: whether the share of the horizon that is left is one.
         has_price: whether the price of a contact is one.
+        sight: one of `SIGHTS`.
     """
     # Who sees an end that nobody pays for learns to burn what comes after.
     left_out = (() if sees_end else (DAYS_LEFT,)) + (() if has_price else (CONTACT_PRICE,))
-    return default_columns([name for name in COLUMNS if name not in left_out])
+    return default_columns(shown_columns(sight, [name for name in COLUMNS if name not in left_out]))
 
 
 def prior_actions(
@@ -59,13 +65,30 @@ def prior_actions(
     return actions
 
 
+@dataclass(frozen=True)
+class Lessons:
+    """What a filter learns from: whole journeys under the quiet prior, seen by the bank and in truth.
+
+    Attributes:
+        rows: shape (steps, lanes, columns), the observables.
+        hidden: shape (steps, lanes, hidden columns), the hidden record.
+        counts: shape (steps, lanes), bool, whether the journey had not come to its end.
+    """
+
+    rows: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+    counts: NDArray[np.bool_]
+
+
 class Lanes(JointVecEnv):
     """Many journeys, each on a day of its own, seen and rewarded as a trainer wants it.
+
+    Lanes may run in several scenarios side by side, so many lanes in each, as long as their banks stock the same.
 
     States: made -> `warm_up` (freezes the scaling and sets the lanes on different days) -> in training.
 
     Attributes:
-        shell: the environment.
+        shells: the environments, one a scenario.
         observation: what the network is given, scaling included once warm.
         reward_scale: CNY that count as 1.
         harm_price: CNY taken off for each refusal, off-switch or complaint: the multiplier of a constrained agent.
@@ -74,49 +97,85 @@ class Lanes(JointVecEnv):
     """
 
     def __init__(
-        self, shell: Shell, observation: Observation, *, is_flat: bool = False, bootstraps: bool = True
+        self,
+        shells: Shell | Sequence[Shell],
+        observation: Observation,
+        *,
+        tensors: Mapping[str, NDArray[np.float32]] | None = None,
+        is_flat: bool = False,
+        bootstraps: bool = True,
     ) -> None:
-        """Take an environment.
+        """Take environments.
 
         Args:
-            shell: the environment, without offer features.
+            shells: one environment or several, without offer features.
             observation: what the network is given.
+            tensors: those of the observation's filter, if it has one.
             is_flat: whether actions are flat.
             bootstraps: whether an episode cut by the horizon says so, for the critic to value what comes after.
+
+        Raises:
+            CardArenaError: environments whose offers, channels or depths differ.
         """
-        self.shell, self.observation = shell, observation
+        self.shells = (shells,) if isinstance(shells, Shell) else tuple(shells)
+        _refuse_other_stock(self.shells)
+        ends = np.cumsum([shell.journeys.n for shell in self.shells]).tolist()
+        self._parts = [
+            slice(end - shell.journeys.n, end) for shell, end in zip(self.shells, ends, strict=True)
+        ]
+        self._n = ends[-1]
         self.reward_scale, self.harm_price = 1.0, 0.0
-        self._n, self._bootstraps = shell.journeys.n, bootstraps
+        self._bootstraps, self._tensors = bootstraps, tensors
         self._infos: list[dict[str, Any]] = [{} for _ in range(self._n)]
         self._told: list[int] = []
         self._set(observation)
         self.take_counts()
-        size = self._encoder.width * self._encoder.frames
-        shown = spaces.Box(-observation.clip, observation.clip, (size,), np.float32)
-        super().__init__(shell.journeys, self._n, shown, is_flat=is_flat)
+        shown = spaces.Box(-observation.clip, observation.clip, (self._sight.inputs,), np.float32)
+        super().__init__(self.shells[0].journeys, self._n, shown, is_flat=is_flat)
+
+    def lessons(self, seed: int, p: float) -> Lessons:
+        """Play the prior through whole journeys and keep what was observed and what was true."""
+        luck = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 3])))
+        outs = self._begun(seed + 1_000_003)
+        steps = max(self._steps())
+        rows = np.zeros((steps, self._n, len(COLUMNS)), dtype=np.float32)
+        hidden = np.zeros((steps, self._n, len(HIDDEN_COLUMNS)), dtype=np.float32)
+        counts, alive = np.zeros((steps, self._n), dtype=np.bool_), np.ones(self._n, dtype=np.bool_)
+        for step in range(steps):
+            rows[step], hidden[step], counts[step] = _joined(outs, "observation"), self._hidden(), alive
+            masks = _joined(outs, "mask")
+            outs = self._stepped(prior_actions(self.codec, masks, luck.random((self._n, 4)), p))
+            alive &= ~(_joined(outs, "terminated") | _joined(outs, "truncated"))
+        return Lessons(rows, hidden, counts)
 
     def warm_up(self, seed: int, p: float = 0.05) -> None:
         """Play the prior for one horizon: measure what is observed and paid, and leave the lanes on different days."""
-        journeys, steps = self.shell.journeys, self._steps()
+        steps = self._steps()
         luck = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 1])))
-        journeys.seed([seed * self._n + i for i in range(self._n)])
-        out = journeys.reset()
-        begins = luck.integers(0, steps, self._n)
+        outs = self._begun(seed)
+        begins = np.concatenate(
+            [luck.integers(0, own, shell.journeys.n) for own, shell in zip(steps, self.shells, strict=True)]
+        )
         count, paid = 0, []
-        total, squares = np.zeros((2, self._encoder.width))
-        for step in range(steps):
-            rows = self._encoder.transformed(out.observation).astype(np.float64)
+        encoder, kept = self._sight.encoder, self._sight.nothing(self._n)
+        total, squares = np.zeros((2, encoder.width))
+        for step in range(max(steps)):
+            seen = self._rows(outs)
+            rows = encoder.transformed(self._sight.completed(seen, kept)[0]).astype(np.float64)
+            kept = self._sight(seen, kept)[1]
             count, total, squares = (
                 count + len(rows),
                 total + rows.sum(axis=0),
                 squares + (rows**2).sum(axis=0),
             )
-            out = journeys.step(prior_actions(self.codec, out.mask, luck.random((self._n, 4)), p))
-            paid.append(self._rewards(out))
-            renewed = out.terminated | out.truncated | (begins == step)
-            if step < steps - 1 and renewed.any():
-                journeys.reset(renewed, into=out)
-        self._renew(out)
+            masks = _joined(outs, "mask")
+            outs = self._stepped(prior_actions(self.codec, masks, luck.random((self._n, 4)), p))
+            paid.append(self._rewards(outs))
+            renewed = _joined(outs, "terminated") | _joined(outs, "truncated") | (begins == step)
+            if step < max(steps) - 1 and renewed.any():
+                kept[renewed] = 0.0
+                self._renew(outs, renewed)
+        self._renew(outs, self._is_over())
         mean = total / count
         deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
         self._set(
@@ -124,7 +183,7 @@ class Lanes(JointVecEnv):
         )
         # Most days nothing happens; the scale is that of the days that count.
         self.reward_scale = max(1e-3, float(np.sqrt(np.mean(np.square(paid)))) * 4.0)
-        self._take(out)
+        self._take(outs)
 
     def reset(self) -> NDArray[np.float32]:
         """Return the inputs as they stand: lanes are warm already, and begin new episodes by themselves."""
@@ -134,26 +193,27 @@ class Lanes(JointVecEnv):
         """Live a step in every lane; return inputs, scaled rewards, ends and infos."""
         for i in self._told:
             self._infos[i] = {}
-        out = self.shell.journeys.step(self._actions)
-        rewards = self._rewards(out)
-        harm = out.costs[HARM].sum(axis=0)
+        outs = self._stepped(self._actions)
+        rewards = self._rewards(outs)
+        harm = _joined(outs, "costs")[HARM].sum(axis=0)
         self.harm += int(harm.sum())
-        self.days += int(out.days.sum())
+        self.days += int(_joined(outs, "days").sum())
         self.paid += float(rewards.sum())
         if self.harm_price:
             rewards = rewards - self.harm_price * harm
-        ends = out.terminated | out.truncated
+        truncated = _joined(outs, "truncated")
+        ends = _joined(outs, "terminated") | truncated
         self._told = np.flatnonzero(ends).tolist()
         if self._told:
-            last = self._stack(out.observation[ends], self._past[ends])[0]
+            last = self._sight(self._rows(outs)[ends], self._kept[ends])[0]
             for i, inputs in zip(self._told, last, strict=True):
                 self._infos[i] = {
                     "terminal_observation": inputs.copy(),
-                    "TimeLimit.truncated": bool(self._bootstraps and out.truncated[i]),
+                    "TimeLimit.truncated": bool(self._bootstraps and truncated[i]),
                 }
-            self._past[ends] = 0.0
-            self._renew(out)
-        self._take(out)
+            self._kept[ends] = 0.0
+            self._renew(outs, self._is_over())
+        self._take(outs)
         return self._inputs, (rewards / self.reward_scale).astype(np.float32), ends, self._infos
 
     def take_counts(self) -> dict[str, float]:
@@ -168,10 +228,13 @@ class Lanes(JointVecEnv):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything that changes, as arrays: what a checkpoint holds."""
-        slots = self.shell.journeys.slots
         return {
-            **{f"slots.{name}": getattr(slots, name) for name in slots._fields},
-            "past": self._past,
+            **{
+                f"slots{g}.{name}": getattr(shell.journeys.slots, name)
+                for g, shell in enumerate(self.shells)
+                for name in shell.journeys.slots._fields
+            },
+            "kept": self._kept,
             "inputs": self._inputs,
             "masks": self._masks,
         }
@@ -181,31 +244,89 @@ class Lanes(JointVecEnv):
         for name, own in self.arrays().items():
             own[...] = arrays[name]
 
-    def _rewards(self, out: Outcome) -> Any:
+    def _begun(self, seed: int) -> list[Outcome]:
+        """Begin everywhere, the lanes' sequences of episodes following from a seed."""
+        outs = []
+        for shell, part in zip(self.shells, self._parts, strict=True):
+            shell.journeys.seed([seed * self._n + i for i in range(part.start, part.stop)])
+            outs.append(shell.journeys.reset())
+        return outs
+
+    def _stepped(self, actions: np.ndarray) -> list[Outcome]:
+        return [
+            shell.journeys.step(actions[part]) for shell, part in zip(self.shells, self._parts, strict=True)
+        ]
+
+    def _rewards(self, outs: list[Outcome]) -> Any:
         """Return rewards in CNY; where the critic values what comes after, the fitted value is not even asked for."""
-        return out.terms.sum(axis=0) if self._bootstraps else self.shell.close_books(out)[0]
+        if self._bootstraps:
+            return _joined(outs, "terms").sum(axis=0)
+        return np.concatenate(
+            [shell.close_books(out)[0] for shell, out in zip(self.shells, outs, strict=True)]
+        )
 
-    def _renew(self, out: Outcome) -> None:
-        over = self.shell.journeys.is_over
-        if over.any():
-            self.shell.journeys.reset(over, into=out)
+    def _is_over(self) -> NDArray[np.bool_]:
+        return np.concatenate([shell.journeys.is_over for shell in self.shells])
 
-    def _take(self, out: Outcome) -> None:
-        self._inputs, self._past = self._stack(out.observation, self._past)
-        self._masks = out.mask
+    def _renew(self, outs: list[Outcome], which: NDArray[np.bool_]) -> None:
+        """Begin the next episode in these lanes, and write it into the outcomes."""
+        for shell, part, out in zip(self.shells, self._parts, outs, strict=True):
+            if which[part].any():
+                shell.journeys.reset(which[part], into=out)
 
-    def _stack(
-        self, rows: NDArray[np.float32], past: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        inputs, past = self._encoder.stacked(self._encoder(rows), past)
-        return np.ascontiguousarray(inputs), np.ascontiguousarray(past)
+    def _take(self, outs: list[Outcome]) -> None:
+        inputs, kept = self._sight(self._rows(outs), self._kept)
+        self._inputs, self._kept = np.ascontiguousarray(inputs), np.ascontiguousarray(kept)
+        self._masks = _joined(outs, "mask")
+
+    def _rows(self, outs: list[Outcome]) -> NDArray[np.float32]:
+        """Return what may be shown of every lane now, shape (lanes, columns)."""
+        rows = _joined(outs, "observation")
+        return np.concatenate([rows, self._hidden()], axis=1) if self._is_privileged else rows
+
+    def _hidden(self) -> NDArray[np.float32]:
+        parts = [hidden_columns(shell.journeys.slots.people[: shell.journeys.n]) for shell in self.shells]
+        return np.concatenate(parts)
 
     def _set(self, observation: Observation) -> None:
         self.observation = observation
-        self._encoder = Encoder(observation, COLUMNS)
-        self._past = np.zeros((self._n, (self._encoder.frames - 1) * self._encoder.width), dtype=np.float32)
-        self._inputs = np.zeros((self._n, self._encoder.width * self._encoder.frames), dtype=np.float32)
+        self._is_privileged = any(column.name in HIDDEN_COLUMNS for column in observation.columns)
+        names = (*COLUMNS, *HIDDEN_COLUMNS) if self._is_privileged else COLUMNS
+        self._sight = Sight(observation, names, self._tensors)
+        self._kept = self._sight.nothing(self._n)
+        self._inputs = np.zeros((self._n, self._sight.inputs), dtype=np.float32)
 
-    def _steps(self) -> int:
-        journeys = self.shell.journeys
-        return max(1, -(-journeys.horizon // int(journeys.setting["every"][0])))
+    def _steps(self) -> list[int]:
+        """Return how many decisions an episode of each environment has."""
+        return [
+            max(1, -(-shell.journeys.horizon // int(shell.journeys.setting["every"][0])))
+            for shell in self.shells
+        ]
+
+
+def _joined(outs: Sequence[Outcome], name: str) -> Any:
+    """Return a part of several outcomes as one array, a lane a row, or a column where the part has its lanes there."""
+    parts = [getattr(out, name) for out in outs]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1 if name in ("terms", "costs") else 0)
+
+
+def _refuse_other_stock(shells: Sequence[Shell]) -> None:
+    """Raise unless all banks have the same to offer: an output of the network stands for one thing."""
+
+    def stock(shell: Shell) -> tuple[Any, ...]:
+        codec = shell.journeys.codec
+        names = shell.journeys.pool.scenario.catalogue().names
+        return (
+            [names[code] for code in codec.offers],
+            codec.channels.tolist(),
+            codec.n_depths,
+            codec.is_halved,
+        )
+
+    first, *others = shells
+    for other in others:
+        if stock(other) != stock(first):
+            raise CardArenaError(
+                f"scenarios to train in: expected the offers, channels and depths of "
+                f"{first.journeys.pool.scenario.name!r} in all, found others in {other.journeys.pool.scenario.name!r}"
+            )

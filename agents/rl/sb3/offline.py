@@ -17,10 +17,15 @@ from cardarena.simulator.envs.actions import ActionCodec
 
 
 class ConservativeDqn(MaskedDqn):
-    """DQN that learns from a log alone: what the log does not show is valued lower, as conservative Q-learning has it."""
+    """DQN that learns from a log alone: what the log does not show is valued lower, as conservative Q-learning has it.
+
+    The actions over which values are held down are weighed by the chances with which the log drew them. Held down evenly,
+    whatever the log seldom did would lose, whatever came of it: here that is every contact.
+    """
 
     #: Weight of the conservative part beside the squared error.
-    ALPHA = 0.5
+    ALPHA = 0.1
+    log_chances: Any = 0.0
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
         """Take gradient steps on minibatches of the log."""
@@ -33,7 +38,7 @@ class ConservativeDqn(MaskedDqn):
                 target = rows.rewards + (1.0 - rows.dones) * self.gamma * following
             values = self.q_net(rows.observations)
             own = values.gather(1, rows.actions.long())
-            beyond = torch.logsumexp(values, dim=1, keepdim=True) - own
+            beyond = torch.logsumexp(values + self.log_chances, dim=1, keepdim=True) - own
             loss = 0.5 * (own - target).square().mean() + self.ALPHA * beyond.mean()
             self.policy.optimizer.zero_grad()
             loss.backward()
@@ -55,12 +60,20 @@ class Cql(Dqn):
         np.random.seed(seed)  # noqa: NPY002 - the trainer's own generator
         algorithm = self.algorithm
         algorithm.lr_schedule = lambda _: learning_rate
+        self.note_chances()
         if algorithm.replay_buffer.size() == 0:
             self.write_log(seed)
         batch = min(self.BATCH, steps)
         gradient_steps = -(-steps // batch)
         algorithm.train(gradient_steps, batch)
         algorithm.num_timesteps += gradient_steps * batch
+
+    def note_chances(self) -> None:
+        """Tell the algorithm with which chances the log is drawn."""
+        n, p = self.lanes.codec.n_flat, self.settings.prior
+        chances = np.full(n, p / (n - 1))
+        chances[0] = 1.0 - p
+        self.algorithm.log_chances = torch.as_tensor(np.log(np.maximum(chances, 1e-12)), dtype=torch.float32)
 
     def write_log(self, seed: int) -> None:
         """Fill the buffer with what the prior does and what comes of it."""
@@ -100,7 +113,7 @@ class Fqi:
         lanes.take_counts()
         gamma = settings.gamma_per_day**settings.decision_every
         with one_thread():
-            parts = arm_parts(lanes.shell.journeys.codec)
+            parts = arm_parts(lanes.codec)
             self.iteration = FittedQIteration(log, parts, gamma, self.PENALTY)
 
     def write_log(self, rows: int) -> Transitions:
@@ -184,7 +197,7 @@ def logged(lanes: Lanes, prior: float, seed: int) -> Iterator[Logged]:
         prior: chance of a contact.
         seed: of the prior's luck.
     """
-    codec, luck = lanes.shell.journeys.codec, np.random.Generator(np.random.Philox(seed))
+    codec, luck = lanes.codec, np.random.Generator(np.random.Philox(seed))
     inputs: Any = lanes.reset()
     while True:
         drawn = luck.random((lanes.num_envs, 4))

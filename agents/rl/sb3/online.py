@@ -139,7 +139,7 @@ class Ppo(Learner):
                 **self.policy_settings(),
             },
         )
-        begin_quietly(algorithm.policy, self.lanes.shell.journeys.codec.prior(s.prior))
+        begin_quietly(algorithm.policy, self.lanes.codec.prior(s.prior))
         return algorithm
 
     def policy_settings(self) -> dict[str, Any]:
@@ -231,7 +231,7 @@ class MaskedDqn(DQN):
         actions = np.where(lanes.action_masks(), values, -np.inf).argmax(axis=1)
         if not deterministic:
             luck = np.random.random_sample((len(actions), 5))  # noqa: NPY002 - the trainer's own generator
-            codec = lanes.shell.journeys.codec
+            codec = lanes.codec
             drawn = codec.flatten(prior_actions(codec, lanes._masks, luck[:, 1:], 0.25))
             actions = np.where(luck[:, 0] < self.exploration_rate, drawn, actions)
         return actions, state

@@ -16,7 +16,7 @@ def network_of(**changes: Any) -> tuple[AgentCard, dict[str, np.ndarray], Networ
     plain = small_card(**changes)
     card = AgentCard.model_validate({"format": 1, **plain, "weights_sha256": "0" * 64})
     tensors = random_tensors(plain)
-    return card, tensors, Network(card, tensors)
+    return card, tensors, Network(card.network, tensors)
 
 
 def inputs_for(card: AgentCard, n: int, seed: int = 1) -> np.ndarray:

@@ -1,0 +1,87 @@
+# pyright: reportMissingImports=false
+"""Beliefs, learnt: a recurrent filter fitted to journeys whose hidden record was known."""
+
+from typing import Final
+
+import numpy as np
+import torch
+
+from cardarena.agents.rl.card import CONTACT_PRICE, DAYS_LEFT, Filter, Memory, NetworkShape, Observation
+from cardarena.agents.rl.encoding import Encoder, default_columns, scaled
+from cardarena.agents.rl.hidden import BELIEVED_COLUMNS
+from cardarena.agents.rl.network import FILTER
+from cardarena.agents.rl.sb3.lanes import Lessons
+from cardarena.simulator.envs.journeys import COLUMNS
+
+UNITS: Final = 64
+EPOCHS: Final = 12
+#: Journeys in a minibatch.
+BATCH: Final = 128
+RATE: Final = 3e-3
+
+
+class _Believer(torch.nn.Module):
+    """A recurrent cell and one linear layer."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.cell = torch.nn.GRU(inputs, UNITS)
+        self.output = torch.nn.Linear(UNITS, outputs)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return beliefs, shape (steps, n, outputs), of inputs, shape (steps, n, inputs)."""
+        return self.output(self.cell(inputs)[0])
+
+
+def learn_filter(lessons: Lessons, seed: int) -> tuple[Filter, dict[str, np.ndarray], float]:
+    """Fit what is expected of the hidden record to what was observed, by least squares on whole journeys.
+
+    Args:
+        lessons: the journeys.
+        seed: of weights and minibatches.
+
+    Returns:
+        The filter, its tensors as a folder holds them, and which share of the hidden columns' variance it explains, averaged
+        over the columns that vary.
+    """
+    torch.manual_seed(seed)
+    names = [name for name in COLUMNS if name not in (CONTACT_PRICE, DAYS_LEFT)]
+    columns = default_columns(names)
+    steps, n = lessons.counts.shape
+    flat = lessons.rows.reshape(steps * n, -1)
+    whole = Encoder(Observation(columns=columns), COLUMNS).transformed(flat)
+    columns = scaled(columns, whole.mean(axis=0), whole.std(axis=0))
+    encoder = Encoder(Observation(columns=columns), COLUMNS)
+    inputs = torch.as_tensor(encoder(flat).reshape(steps, n, -1))
+    known = lessons.hidden[lessons.counts].astype(np.float64)
+    mean, deviation = known.mean(axis=0), known.std(axis=0)
+    varies = deviation > 1e-6
+    unit = np.where(varies, deviation, 1.0)
+    target = torch.as_tensor(((lessons.hidden - mean) / unit).astype(np.float32))
+    weight = torch.as_tensor(lessons.counts.astype(np.float32))[:, :, None]
+    model = _Believer(inputs.shape[2], target.shape[2])
+    optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
+    batches = max(1, n // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * batches)
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(n).chunk(batches):
+            error = (model(inputs[:, rows]) - target[:, rows]).square() * weight[:, rows]
+            optimiser.zero_grad()
+            (error.sum() / weight[:, rows].sum() / target.shape[2]).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+    with torch.no_grad():
+        left = ((model(inputs) - target).square() * weight).sum(dim=(0, 1)) / weight.sum()
+        explained = float(1.0 - left[torch.as_tensor(varies)].mean())
+    tensors = {f"memory.{name}": getattr(model.cell, f"{name}_l0") for name in _CELL}
+    found = {name: tensor.detach().numpy().astype(np.float32) for name, tensor in tensors.items()}
+    # In the unit of the hidden column.
+    found["output.weight"] = (model.output.weight.detach().numpy() * unit[:, None]).astype(np.float32)
+    found["output.bias"] = (model.output.bias.detach().numpy() * unit + mean).astype(np.float32)
+    shape = NetworkShape(layers=(), memory=Memory(cell="gru", units=UNITS))
+    believer = Filter(columns=columns, network=shape, believes=BELIEVED_COLUMNS)
+    return believer, {FILTER + name: tensor for name, tensor in found.items()}, explained
+
+
+_CELL: Final = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
