@@ -332,7 +332,7 @@ class AgentCard(Strict):
     @model_validator(mode="after")
     def _observes_what_it_acts_on(self) -> "AgentCard":
         is_campaign = self.actions.form == "campaign"
-        known = CampaignView(self.actions.channels).names if is_campaign else OBSERVED
+        known = CampaignView(self.actions.channels).names if is_campaign else SHOWN
         for j, column in enumerate(self.observation.columns):
             if column.name not in known:
                 raise at_key(

@@ -142,10 +142,10 @@ def test_fitted_q_learns_from_the_log_alone_and_plays_what_it_fitted() -> None:
     best = np.where(log.is_open, values, -np.inf).max(axis=1) / lanes.reward_scale
     np.testing.assert_allclose(best, learner.iteration.best(log.states, log.is_open), rtol=1e-3, atol=1e-3)
     # An arm is a contact by one channel with one offer, and nothing has no part but the first.
-    parts = arm_parts(lanes._codec)
+    parts = arm_parts(lanes.codec)
     assert parts[0].tolist() == [1.0] + [0.0] * (parts.shape[1] - 1)
     assert (parts[1:].sum(axis=1) == 5.0).all()
-    assert len(np.unique(parts, axis=0)) == lanes._codec.n_flat
+    assert len(np.unique(parts, axis=0)) == lanes.codec.n_flat
 
 
 def bases_of(**arguments: Any) -> Any:
