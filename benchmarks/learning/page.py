@@ -93,10 +93,14 @@ def _panel(axes: Axes, *, title: str, lines: Sequence[Line], results: Results, s
     oracle = results.line(ORACLE, scenario)
     axes.axvline(heuristic.inv.value, color=GREY, linestyle=(0, (4, 3)), linewidth=1.3, zorder=0)
     axes.axvline(oracle.inv.value, color=INK, linewidth=1.3, zorder=0)
-    for line, side, align in ((heuristic, 4, "left"), (oracle, -4, "right")):
+    # One above, one below, since they may stand close together.
+    for line, height, side, align in (
+        (heuristic, len(lines) - 0.45, 4, "left"),
+        (oracle, -0.5, -4, "right"),
+    ):
         axes.annotate(
             line.name,
-            (line.inv.value, len(lines) - 0.45),
+            (line.inv.value, height),
             (side, 0),
             textcoords="offset points",
             ha=align,
