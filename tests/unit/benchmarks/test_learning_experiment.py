@@ -139,7 +139,8 @@ def test_the_share_closed_is_that_of_the_means_and_its_interval_covers_it() -> N
         share = closed_share(base + 0.25 * gap + rng.normal(0.0, 15.0, 400), base, base + gap)
         inside += share.low <= 0.25 <= share.high
     assert 180 <= inside <= 200
-    assert np.isnan(closed_share(base, base, base).value)
+    nothing = np.zeros(400)
+    assert np.isnan(closed_share(nothing, nothing, nothing).value)
 
 
 def test_limits_are_those_of_the_scenario() -> None:
