@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cardarena.benchmarks import environment_speed, provenance
 from cardarena.simulator.errors import CardArenaError
@@ -109,7 +109,8 @@ def _sizes(
 ) -> list[dict[str, Any]]:
     """Measure each number of cardholders in a process of its own; return one row each, smallest first.
 
-    A cost is nanoseconds of the whole loop for one cardholder-day; `ratio` is the cost over that of the smallest.
+    A cost is nanoseconds of the whole loop for one cardholder-day, by the clock and of CPU; `ratio` is the cost over that of
+    the smallest. The clock falls with size as far as the threads find more to do at once, CPU tells what there is to do.
     """
     rows: list[dict[str, Any]] = []
     for n in sorted(sizes):
@@ -117,12 +118,17 @@ def _sizes(
         figures = _in_own_process(
             {"scheduler": "cohort", "n": n, "days": days, "repeats": repeats, "threads": threads}
         )
-        cost = statistics.median(figures["runs_seconds"]) / (n * days) * 1e9
+        cost, cpu = (
+            statistics.median(figures[name]) / (n * days) * 1e9
+            for name in ("runs_seconds", "runs_cpu_seconds")
+        )
         rows.append(
             {
                 "cardholders": n,
                 "nanoseconds": round(cost, 1),
                 "ratio": round(cost / rows[0]["nanoseconds"], 2) if rows else 1.0,
+                "cpu_nanoseconds": round(cpu, 1),
+                "cpu_ratio": round(cpu / rows[0]["cpu_nanoseconds"], 2) if rows else 1.0,
                 **{name: figures[name] for name in ("peak_memory_gb", "bytes_per_cardholder")},
             }
         )
@@ -131,10 +137,13 @@ def _sizes(
 
 def _shown_sizes(rows: list[dict[str, Any]]) -> list[str]:
     """Return the table of sizes as lines."""
-    lines = [f"{'cardholders':>12}{'ns each a day':>15}{'ratio':>8}{'peak GB':>10}{'bytes each':>12}"]
+    lines = [
+        f"{'cardholders':>12}{'ns each a day':>15}{'ratio':>8}{'CPU ns':>9}{'ratio':>8}{'peak GB':>10}{'bytes each':>12}"
+    ]
     for row in rows:
         lines.append(
             f"{row['cardholders']:>12,}{row['nanoseconds']:>15.1f}{row['ratio']:>8.2f}"
+            f"{row['cpu_nanoseconds']:>9.1f}{row['cpu_ratio']:>8.2f}"
             f"{row['peak_memory_gb']:>10.2f}{row['bytes_per_cardholder']:>12,}"
         )
     return lines
@@ -161,10 +170,10 @@ def play(*, scheduler: str, n: int, days: int, repeats: int, threads: int) -> di
         world.play(policy, _SETTLING_DAYS)
         runs = [_once(world, policy, days) for _ in range(repeats)]
     writing = _rows_per_second(world, policy, repeats)
-    median = statistics.median(seconds for seconds, _, _ in runs)
-    stages = [{**timing, "rest": max(0.0, seconds - sum(timing.values()))} for seconds, timing, _ in runs]
+    median = statistics.median(run.seconds for run in runs)
+    stages = [{**run.timing, "rest": max(0.0, run.seconds - sum(run.timing.values()))} for run in runs]
     names = list(dict.fromkeys([*STAGES, "writer", *stages[0]]))
-    rows = runs[-1][2]
+    rows = runs[-1].rows
     deciding = statistics.median(timing["decide"] for timing in stages)
     return {
         "scheduler": scheduler,
@@ -176,7 +185,8 @@ def play(*, scheduler: str, n: int, days: int, repeats: int, threads: int) -> di
         "threads": threads,
         "tables": sorted(name for name, count in rows.items() if count),
         "rows_per_cardholder_day": round(sum(rows.values()) / (n * days), 4),
-        "runs_seconds": [round(seconds, 3) for seconds, _, _ in runs],
+        "runs_seconds": [round(run.seconds, 3) for run in runs],
+        "runs_cpu_seconds": [round(run.cpu_seconds, 3) for run in runs],
         "cardholder_days_per_second": round(n * days / median),
         "cardholder_days_per_second_without_policy": round(n * days / max(1e-9, median - deciding)),
         "log_rows_per_second": writing,
@@ -188,19 +198,28 @@ def play(*, scheduler: str, n: int, days: int, repeats: int, threads: int) -> di
     }
 
 
-def _once(world: Any, policy: Any, days: int) -> tuple[float, dict[str, float], dict[str, int]]:
-    """Play some days of a world with its log streamed to Parquet; return seconds, seconds by stage, rows by table."""
+class _Run(NamedTuple):
+    """Some days played: seconds by the clock and of CPU, seconds by stage, rows by table."""
+
+    seconds: float
+    cpu_seconds: float
+    timing: dict[str, float]
+    rows: dict[str, int]
+
+
+def _once(world: Any, policy: Any, days: int) -> _Run:
+    """Play some days of a world with its log streamed to Parquet."""
     before = dict(world.timing)
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         sink = StreamedLog(Path(folder))
         world.play(policy, days, sink=sink)
         sink.close()
-        seconds = time.perf_counter() - began
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     timing = {name: float(value) - before[name] for name, value in world.timing.items()}
     # What the world waits for is the log's part of `log`; closing the files comes after.
     timing["writer"] = sink.closing_seconds
-    return seconds, timing, sink.rows
+    return _Run(seconds, cpu, timing, sink.rows)
 
 
 class _Kept:
