@@ -109,7 +109,7 @@ def test_the_protocol_names_every_state_variable_of_a_person() -> None:
     assert set(re.findall(r"`account\.(\w+)`", ODD)) <= set(ACCOUNT.names or ())
 
 
-@pytest.mark.parametrize("module", ["life", "neighbours", "purchase", "response"])
+@pytest.mark.parametrize("module", ["life", "midnight", "neighbours", "purchase", "response"])
 def test_the_protocol_names_functions_that_exist(module: str) -> None:
     named = re.findall(rf"`{module}\.(\w+)`", ODD)
     behaviour = import_module(f"cardarena.simulator.behaviour.{module}")
