@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.fakes.agents.small_training import SMALL
 
 from cardarena.benchmarks.learning import COURSES, Sizes, measure
 from cardarena.benchmarks.learning.courses import REFERENCE, Course
@@ -19,19 +20,9 @@ pytestmark = pytest.mark.rl
 pytest.importorskip("torch")
 pytest.importorskip("sb3_contrib")
 
-SMALL: dict[str, Any] = {
-    "lanes": 16,
-    "rollout": 8,
-    "epochs": 2,
-    "batches": 2,
-    "cardholders": 40,
-    "world_seeds": (1001,),
-    "evaluated": 8,
-    "horizon": 10,
-    "layers": (8, 8),
-    "prior": 0.3,
-    "choice": "sampled",
-}
+TINY = {
+    name: value for name, value in SMALL.items() if name not in ("steps", "evaluate_every", "decision_every")
+} | {"choice": "sampled"}
 SIZES = Sizes(
     steps=128,
     training_seeds=(0,),
@@ -39,7 +30,7 @@ SIZES = Sizes(
     seeds=(9101, 9102),
     days=6,
     run_out_days=10,
-    settings=SMALL,
+    settings=TINY,
 )
 BY_NAME = {course.name: course for course in COURSES}
 
