@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from cardarena.simulator.contracts import Brief, Contacts, Feedback, Ints, View
 from cardarena.simulator.errors import PolicyError, UnknownNameError
 from cardarena.simulator.market import affordable
 from cardarena.simulator.names import CHANNELS
+
+#: The league of who sees the hidden record.
+PRIVILEGED: Final = "privileged"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, Final, cast
 
 from cardarena.agents.bandits import LinUcb, Thompson
-from cardarena.agents.base import BasePolicy
+from cardarena.agents.base import PRIVILEGED, BasePolicy
 from cardarena.agents.learned import CappedPropensity, LoggedPolicy, Propensity
 from cardarena.agents.mpc import Mpc
 from cardarena.agents.oracle import OracleMyopic
@@ -50,7 +50,6 @@ _CLASSES: Final[tuple[type[BasePolicy], ...]] = (
 )
 _POLICIES: Final = {cls.name: cls for cls in _CLASSES}
 _METHODS: Final = ("reset", "decide", "learn", "explain", "state", "load_state")
-PRIVILEGED: Final = "privileged"
 SIMULATOR: Final = "simulator"
 _TYPES: Final[dict[str, type]] = {
     "name": str,

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from cardarena.agents.base import PRIVILEGED
 from cardarena.agents.rl.campaign import DIAL as CAMPAIGN_DIAL
 from cardarena.agents.rl.campaign import TrainedCampaign
 from cardarena.agents.rl.card import AgentCard
-from cardarena.agents.rl.policy import DIAL, PRIVILEGED, TrainedPolicy
+from cardarena.agents.rl.policy import DIAL, TrainedPolicy
 
 
 def _is_campaign(card: AgentCard) -> bool:

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from cardarena.agents.base import BasePolicy, Dial, one_thread
+from cardarena.agents.base import PRIVILEGED, BasePolicy, Dial, one_thread
 from cardarena.agents.market import sendable
 from cardarena.agents.rl.arms import ArmChoice, choice_of
 from cardarena.agents.rl.card import CONTACT_PRICE, DAYS_LEFT, AgentCard
@@ -18,7 +18,6 @@ from cardarena.simulator.names import CHANNELS
 
 #: People asked at once: their inputs and the layers between stay in the processor's cache.
 BLOCK: Final = 4096
-PRIVILEGED: Final = "privileged"
 DIAL: Final = Dial("what is added to a contact's score", (-2.0, -1.0, 0.0, 1.0), 0.0, -50.0, 50.0)
 
 

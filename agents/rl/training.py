@@ -257,10 +257,7 @@ class _Course:
 
     def _agent(self, choice: str) -> TrainedAgent:
         card = AgentCard.model_validate({"format": 1, **self._card(choice), "weights_sha256": "0" * 64})
-        return TrainedAgent(card, self._tensors())
-
-    def _tensors(self) -> dict[str, np.ndarray]:
-        return {**self.learner.tensors(), **self.ground.tensors}
+        return TrainedAgent(card, {**self.learner.tensors(), **self.ground.tensors})
 
     def _card(self, choice: str) -> dict[str, Any]:
         kind = AGENTS[self.settings.agent]

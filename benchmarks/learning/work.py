@@ -4,9 +4,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from cardarena.benchmarks.learning.courses import (
 )
 from cardarena.benchmarks.learning.played import SILENT, play_all
 from cardarena.benchmarks.learning.results import Results, gathered
+from cardarena.benchmarks.processes import spawned
 from cardarena.benchmarks.storage import read_json, write_json
 from cardarena.benchmarks.validation.findings import Tell
 from cardarena.simulator.errors import CardArenaError
@@ -160,6 +160,6 @@ def _worked(function: Callable[[Any], Any], tasks: Sequence[Any], workers: int) 
     if workers <= 1 or len(tasks) <= 1:
         yield from map(function, tasks)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with spawned(workers) as pool:
         for future in as_completed([pool.submit(function, task) for task in tasks]):
             yield future.result()
