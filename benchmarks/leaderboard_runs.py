@@ -65,7 +65,8 @@ def with_paired_metrics(runs: pd.DataFrame, reference: str = "status_quo") -> pd
     of_reference = base[(base["policy"] == reference) & base["dial"].isna()]
     values = of_reference.set_index(["scenario", "seed"])["value"].to_dict()
     keys = list(zip(base["scenario"], base["seed"], strict=True))
-    known = [key in values for key in keys]
+    # Typed, since an empty list would choose columns: where every run failed there is no base.
+    known = np.array([key in values for key in keys], dtype=np.bool_)
     added = base[known].assign(metric="inv_over_status_quo")
     added["value"] = added["value"] - [values[key] for key in keys if key in values]
     return pd.concat([runs, added], ignore_index=True) if len(added) else runs.reset_index(drop=True)

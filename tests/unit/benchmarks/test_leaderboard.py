@@ -259,6 +259,11 @@ def test_inv_over_status_quo():
     assert len(with_paired_metrics(added)) == len(added)
 
 
+def test_where_every_run_failed_there_is_nothing_to_pair():
+    runs = made().assign(finished=False)
+    assert len(with_paired_metrics(runs)) == len(runs)
+
+
 def text(board: dict[str, Any]) -> str:
     console = Console(file=io.StringIO(), width=200)
     console.print(render_leaderboard(board))
