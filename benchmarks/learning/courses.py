@@ -26,7 +26,7 @@ class Sizes:
         settings: further settings that all trainings share; for small sizes.
     """
 
-    steps: int = 1_000_000
+    steps: int = 2_000_000
     training_seeds: tuple[int, ...] = (0, 1)
     cardholders: int = 3_000
     seeds: tuple[int, ...] = tuple(range(HELD_OUT, HELD_OUT + 4))
@@ -111,11 +111,12 @@ COURSES: Final = (
             ("ppo_recurrent", "PPO with an LSTM"),
             ("dqn", "Deep Q-network, fewer arms"),
             ("cql", "Conservative Q-learning from a log, fewer arms"),
+            ("fqi", "Fitted Q iteration on a log, fewer arms"),
         )
     ),
 )
 #: What agents are held against: the best of the logged heuristics, and who knows the hidden state.
-HEURISTICS: Final = ("mpc", "greedy_priced")
+HEURISTICS: Final = ("whittle", "mpc", "greedy_priced")
 ORACLE: Final = "oracle_planner"
 #: Where all are played, and where money is short.
 SCENARIO: Final = "baseline"

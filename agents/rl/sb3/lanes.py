@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cardarena.agents.rl.card import CONTACT_PRICE, DAYS_LEFT, Column, Observation
 from cardarena.agents.rl.encoding import default_columns, scaled
-from cardarena.agents.rl.hidden import HIDDEN_COLUMNS, hidden_columns
+from cardarena.agents.rl.hidden import BELIEVED, HIDDEN_COLUMNS, hidden_columns
 from cardarena.agents.rl.sight import Sight, shown_columns
 from cardarena.agents.sb3 import JointVecEnv
 from cardarena.simulator.envs.actions import ActionCodec
@@ -178,6 +178,9 @@ class Lanes(JointVecEnv):
         self._renew(outs, self._is_over())
         mean = total / count
         deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+        # Beliefs are scaled by what they are about: of what nobody can know they would be noise, made as large as the rest.
+        is_belief = [column.name.startswith(BELIEVED) for column in self.observation.columns]
+        mean[is_belief], deviation[is_belief] = 0.0, 1.0
         self._set(
             self.observation.model_copy(update={"columns": scaled(self.observation.columns, mean, deviation)})
         )
