@@ -61,6 +61,7 @@ class Knob:
         high: greatest value.
         about: what it is, with its unit.
         whole: whether it is a whole number.
+        by_ratio: whether equal steps are equal ratios, not differences.
     """
 
     name: str
@@ -68,11 +69,22 @@ class Knob:
     high: float
     about: str
     whole: bool = False
+    by_ratio: bool = False
 
     def at(self, share: float) -> float:
         """Return the value at a share of the range, 0 to 1, in four digits: what a folder's text gives back exactly."""
-        value = self.low + min(max(share, 0.0), 1.0) * (self.high - self.low)
+        share = min(max(share, 0.0), 1.0)
+        if self.by_ratio:
+            value = self.low * (self.high / self.low) ** share
+        else:
+            value = self.low + share * (self.high - self.low)
         return float(round(value)) if self.whole else float(f"{value:.4g}")
+
+    def share(self, value: float) -> float:
+        """Return at which share of the range a value lies: what `at` takes."""
+        if self.by_ratio:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
 
 
 def one_thread() -> AbstractContextManager[Any]:

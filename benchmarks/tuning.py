@@ -1,4 +1,4 @@
-"""Tuning a policy's knobs by simulating: the budget that a trained agent has, for rules and for what learns from a log.
+"""Tuning by simulating: of a policy's knobs, of an agent's settings; the same budget for rules, learners and agents.
 
 A trial is one setting of the knobs. It is played in the same worlds as every other one, with the same people and luck, beside
 the same silent runs: what differs is the setting alone. Its worth is the mean of the metric by which policies are ranked; a
@@ -16,28 +16,22 @@ References:
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 
-from cardarena.agents.base import BasePolicy, Knob
 from cardarena.agents.practice import SimulatedLog
-from cardarena.agents.registry import make_policy, tunable_policy
-from cardarena.agents.rl.card import Making, TunedCard
-from cardarena.agents.rl.folder import (
-    PROGRESS,
-    read_progress,
-    refuse_strangers,
-    write_progress,
-    write_tuned,
-)
-from cardarena.agents.rl.settings import refuse_arena_seeds
+from cardarena.agents.registry import make_policy
+from cardarena.agents.rl.card import Making
+from cardarena.agents.rl.folder import PROGRESS, read_progress, refuse_strangers, write_progress
+from cardarena.agents.rl.settings import TrainingSettings, refuse_arena_seeds
 from cardarena.benchmarks.arena.entries import checked_scenario, scenario_entry
 from cardarena.benchmarks.metrics import RANKING_METRIC, RunFacts, run_metrics
+from cardarena.benchmarks.tuning_subjects import AgentSubject, PolicySubject, Subject, is_agent
 from cardarena.simulator.errors import CardArenaError, ResultsError
 from cardarena.simulator.world import World
 
@@ -65,8 +59,11 @@ class TuningSettings:
         world_seeds: of the worlds in which trials are played.
         cardholders: people of each world.
         log_days: days of the simulated randomised log of each world that the policy is fitted to; 0: its bank's own history.
-        max_cardholder_days: simulated days after which no run begins; None: no limit.
-        max_seconds: wall-clock time after which no run begins; None: no limit.
+        max_cardholder_days: simulated days after which no run begins; None: no limit. An agent's last training comes on top.
+        max_seconds: wall-clock time after which no run begins; None: no limit; likewise.
+        steps: of the training that an agent's trial is; None: a quarter of its own.
+        final_steps: of the training of the best setting; None: the agent's own.
+        training: further settings that all trainings of an agent share; for small sizes.
     """
 
     policy: str
@@ -78,35 +75,63 @@ class TuningSettings:
     log_days: int = 0
     max_cardholder_days: int | None = None
     max_seconds: float | None = None
+    steps: int | None = None
+    final_steps: int | None = None
+    training: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         refuse_arena_seeds(self.world_seeds)
-        tunable_policy(self.policy)
-        for name in ("trials", "cardholders", "max_cardholder_days", "max_seconds"):
+        for name in ("trials", "cardholders", "max_cardholder_days", "max_seconds", "steps", "final_steps"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise CardArenaError(f"{name}: expected more than 0, found {value:g}")
+        unused = ("log_days",) if is_agent(self.policy) else ("steps", "final_steps", "training")
+        for name in unused:
+            if value := getattr(self, name):
+                raise CardArenaError(
+                    f"{name}: expected none for {self.policy!r}, which has no use for it, found {value}"
+                )
         if not self.scenarios or len(set(self.scenarios)) < len(self.scenarios):
             raise CardArenaError(
                 f"scenarios: expected each once, found {', '.join(self.scenarios) or 'none'}"
             )
 
-    @property
-    def cases(self) -> list[Case]:
-        """The worlds, in the order in which a trial meets them: every scenario's first seed, then the second."""
-        return [(scenario, seed) for seed in self.world_seeds for scenario in self.scenarios]
+    def subject(self, out: Path, tell: Callable[[str], object] = lambda text: None) -> Subject:
+        """Return what is tuned.
+
+        Args:
+            out: folder under which an agent's trials are kept.
+            tell: receives the lines of an agent's trainings.
+        """
+        if is_agent(self.policy):
+            return AgentSubject(self._trial, self.final_steps or self._own.steps, out, tell)
+        practice = None
+        if self.log_days:
+            practice = SimulatedLog(
+                scenario=self.scenarios[0],
+                world_seeds=self.world_seeds,
+                cardholders=self.cardholders,
+                days=self.log_days,
+            )
+        return PolicySubject(self.policy, self.world_seeds, practice)
 
     @property
-    def practice(self) -> SimulatedLog | None:
-        """The simulated log that the policy is fitted to, or None."""
-        if not self.log_days:
-            return None
-        return SimulatedLog(
-            scenario=self.scenarios[0],
-            world_seeds=self.world_seeds,
-            cardholders=self.cardholders,
-            days=self.log_days,
+    def _own(self) -> TrainingSettings:
+        return TrainingSettings.of(
+            self.policy,
+            **{
+                "scenarios": self.scenarios,
+                "world_seeds": self.world_seeds,
+                "cardholders": self.cardholders,
+                "seed": self.seed,
+                **self.training,
+            },
         )
+
+    @property
+    def _trial(self) -> TrainingSettings:
+        own = self._own
+        return replace(own, steps=self.steps or max(1, own.steps // 4))
 
 
 @dataclass(frozen=True)
@@ -137,16 +162,17 @@ class Tuned:
     """A tuning that came to its end.
 
     Attributes:
-        card: of the folder.
-        inv_cny: mean of the best setting over all worlds, CNY a head; the best of many, so too good by luck.
-        shipped_cny: the same of the policy as it ships.
+        values: the best setting.
+        inv_cny: mean of it over all worlds, CNY a head; the best of many, so too good by luck. Of an agent, after its last
+            training.
+        shipped_cny: the same of the policy as it ships; of an agent, of the first trial.
         trials: settings tried.
         cardholder_days: days simulated.
         seconds: wall-clock time.
         reason: why it ended.
     """
 
-    card: TunedCard
+    values: dict[str, float]
     inv_cny: float
     shipped_cny: float
     trials: int
@@ -158,22 +184,25 @@ class Tuned:
 class WorldLaboratory:
     """Plays trials in forks of worlds that are burnt in, and run silently, once."""
 
-    def __init__(self, settings: TuningSettings) -> None:
+    def __init__(self, settings: TuningSettings, subject: Subject) -> None:
         """Check every scenario before anything is simulated."""
-        self._settings = settings
+        self._settings, self._subject = settings, subject
+        self._first = settings.scenarios[0], subject.judged_in[0]
         self._scenarios = {spec: checked_scenario(spec) for spec in settings.scenarios}
         self._limits = {spec: scenario_entry(spec).about["limits"] for spec in settings.scenarios}
         self._worlds: dict[Case, tuple[World, RunFacts]] = {}
 
     def play(self, case: Case, values: Mapping[str, float]) -> Played:
         """Play the policy with these values in a world."""
+        policy, spent = self._subject.policy(values)
         new = case not in self._worlds
         world, silent = self._worlds.get(case) or self._prepared(case)
-        policy = tunable_policy(self._settings.policy, values, self._settings.practice)
         metrics = run_metrics(self._facts(world, policy), silent)
         over = [(metrics[name] - most) / max(most, 1e-9) for name, most in self._limits[case[0]].items()]
-        days = silent.horizon * world.n
-        return Played(float(metrics[RANKING_METRIC]), max(over, default=-1.0), days * (2 if new else 1))
+        days = silent.horizon * world.n * (2 if new else 1)
+        # What it took to make the policy is told once, with its first world.
+        days += spent if case == self._first else 0
+        return Played(float(metrics[RANKING_METRIC]), max(over, default=-1.0), days)
 
     def _prepared(self, case: Case) -> tuple[World, RunFacts]:
         spec, seed = case
@@ -196,7 +225,7 @@ def tune(
     command: str = "",
     resume: bool = False,
     tell: Callable[[str], object] = lambda text: None,
-    laboratory: Laboratory | None = None,
+    laboratory: Callable[[Subject], Laboratory] | None = None,
 ) -> Tuned:
     """Tune a policy into a folder that the arena plays.
 
@@ -207,15 +236,16 @@ def tune(
         command: the command line, for the card.
         resume: go on from what an interrupted tuning of the same settings left.
         tell: receives a line after each trial.
-        laboratory: where trials are played; worlds of the simulator by default.
+        laboratory: gives the place where trials of a subject are played; worlds of the simulator by default.
 
     Raises:
         CardArenaError: a scenario that cannot be used.
         ResultsError: the folder holds something else, or another tuning; or no trial kept the limits.
     """
     refuse_strangers(out, resume)
-    laboratory = laboratory or WorldLaboratory(settings)
-    course = _Course(settings, out, name or f"{settings.policy}_tuned", laboratory)
+    subject = settings.subject(out, tell)
+    place = WorldLaboratory(settings, subject) if laboratory is None else laboratory(subject)
+    course = _Course(settings, subject, out, name or f"{settings.policy}_tuned", place)
     if resume:
         course.go_on()
     reason = course.search(tell)
@@ -225,25 +255,23 @@ def tune(
 class _Course:
     """One course of tuning. Its state is its rows, one a run, and they are on disk: a proposal is a function of them."""
 
-    def __init__(self, settings: TuningSettings, out: Path, name: str, laboratory: Laboratory) -> None:
-        self.settings, self.out, self.name, self.laboratory = settings, out, name, laboratory
-        self.policy: BasePolicy = tunable_policy(settings.policy)
+    def __init__(
+        self, settings: TuningSettings, subject: Subject, out: Path, name: str, laboratory: Laboratory
+    ) -> None:
+        self.settings, self.subject, self.out, self.name = settings, subject, out, name
+        self.laboratory, self.knobs = laboratory, subject.knobs
+        # The worlds in the order in which a trial meets them: every scenario's first seed, then the second.
+        self.cases = [(scenario, seed) for seed in subject.judged_in for scenario in settings.scenarios]
         self.rows: list[Row] = []
         self.old: list[Row] = []
-        practice = settings.practice
-        self.cardholder_days = 0 if practice is None else practice.cardholder_days
+        self.cardholder_days = subject.cardholder_days
         self.seconds = 0.0
-
-    @property
-    def knobs(self) -> Sequence[Knob]:
-        """What is tuned."""
-        return self.policy.knobs
 
     def search(self, tell: Callable[[str], object]) -> str:
         """Try settings until a budget is used up; return which one."""
         self._began = time.monotonic()
         for trial, values in self._proposals():
-            for place, case in enumerate(self.settings.cases):
+            for place, case in enumerate(self.cases):
                 if reason := self._used_up():
                     return reason
                 self._run(trial, case, values)
@@ -255,7 +283,7 @@ class _Course:
     def _proposals(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yield the settings: as shipped, spread over the ranges, then around the best so far."""
         s = self.settings
-        yield 0, self.policy.values
+        yield 0, dict(self.subject.values)
         spread = s.trials // 2
         luck = self._luck(0)
         # A Latin hypercube: each of `spread` slices of a knob's range is met once.
@@ -267,11 +295,8 @@ class _Course:
             else:
                 luck = self._luck(trial)
                 best = self._best()
-                centre = self.policy.values if best is None else self._values(best)
-                shares = [
-                    (centre[knob.name] - knob.low) / (knob.high - knob.low) + NEAR * luck.normal()
-                    for knob in self.knobs
-                ]
+                centre = self.subject.values if best is None else self._values(best)
+                shares = [knob.share(centre[knob.name]) + NEAR * luck.normal() for knob in self.knobs]
             yield (
                 trial,
                 {knob.name: knob.at(float(share)) for knob, share in zip(self.knobs, shares, strict=True)},
@@ -343,7 +368,7 @@ class _Course:
 
     def _best(self) -> int | None:
         """Return the best trial that met every world and kept the limits, the first of equals; None without one."""
-        n = len(self.settings.cases)
+        n = len(self.cases)
         whole = [t for t in dict.fromkeys(row["trial"] for row in self.rows) if self._mean(t, n) is not None]
         kept = [t for t in whole if self._keeps_limits(t)]
         return max(kept, key=lambda t: (self._mean(t, n) or 0.0, -t)) if kept else None
@@ -355,7 +380,7 @@ class _Course:
         said = " ".join(f"{name}={value:g}" for name, value in values.items())
         kept = "" if max(row["over"] for row in own) <= 0.0 else ", over a limit"
         return (
-            f"trial {trial:3}  {mean:+8.3f} CNY a head in {len(own)} of {len(self.settings.cases)} worlds{kept}  {said}"
+            f"trial {trial:3}  {mean:+8.3f} CNY a head in {len(own)} of {len(self.cases)} worlds{kept}  {said}"
             + ("  (best)" if best == trial else "")
         )
 
@@ -369,17 +394,23 @@ class _Course:
         Raises:
             ResultsError: no trial met every world and kept the limits.
         """
-        best, n, s = self._best(), len(self.settings.cases), self.settings
+        best, n, s = self._best(), len(self.cases), self.settings
         trials = len({row["trial"] for row in self.rows})
         if best is None:
             raise ResultsError(
                 f"{self.out}: expected a trial that meets all {n} worlds within the limits, found none in {trials} ({reason})"
             )
+        values, chosen = self._values(best), best
+        if self.subject.complete(values):
+            chosen = trials
+            for case in self.cases:
+                self._run(chosen, case, values)
+        self.seconds = time.monotonic() - self._began
         making = {
             "algorithm": "tuning",
             "command": command or f"cardarena tune {s.policy}",
             "scenario": ", ".join(s.scenarios),
-            "world_seeds": list(s.world_seeds),
+            "world_seeds": list(self.subject.met),
             "seed": s.seed,
             "cardholder_days": self.cardholder_days,
             "trials": trials,
@@ -392,25 +423,11 @@ class _Course:
                 "max_seconds": str(s.max_seconds),
             },
         }
-        practice = s.practice
-        card = write_tuned(
-            self.out,
-            {
-                "name": self.name,
-                "title": f"{self.policy.title}, tuned"[:80],
-                "summary": f"`{s.policy}` with its knobs tuned in simulated worlds"
-                + ("." if practice is None else ", fitted to a simulated randomised log."),
-                "policy": s.policy,
-                "values": self._values(best),
-                "practice": None if practice is None else practice.model_dump(mode="json"),
-                "training": Making.model_validate(making).model_dump(mode="json"),
-            },
-            self.rows,
-        )
+        self.subject.write(self.out, self.name, values, Making.model_validate(making), self.rows)
         (self.out / PROGRESS).unlink(missing_ok=True)
         return Tuned(
-            card,
-            self._mean(best, n) or 0.0,
+            values,
+            self._mean(chosen, n) or 0.0,
             self._mean(0, n) or 0.0,
             trials,
             self.cardholder_days,

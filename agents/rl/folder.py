@@ -30,6 +30,8 @@ WEIGHTS: Final = "weights.safetensors"
 CURVE: Final = "curve.csv"
 TRIALS: Final = "trials.csv"
 PROGRESS: Final = "checkpoint.json"
+#: A training's arrays, which `PROGRESS` speaks of.
+CHECKPOINT: Final = "checkpoint.safetensors"
 MAX_WEIGHT_BYTES: Final = 64 * 2**20
 
 Array = NDArray[np.float32]
@@ -197,15 +199,20 @@ def write_tuned(folder: Path, card: Mapping[str, Any], trials: Sequence[Mapping[
         PolicyError: the card is wrong.
         OSError: no space, no permission.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
-    replace_file(folder / TRIALS, _table(trials).encode())
+    write_trials(folder, trials)
     replace_file(
         folder / CARD, (json.dumps({"format": 1, **card}, ensure_ascii=False, indent=1) + "\n").encode()
     )
     written = read_card(folder)
     assert isinstance(written, TunedCard)
     return written
+
+
+def write_trials(folder: Path, trials: Sequence[Mapping[str, Any]]) -> None:
+    """Write the table of trials."""
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / TRIALS, _table(trials).encode())
 
 
 def refuse_strangers(out: Path, resume: bool) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cardarena.agents.base import Knob
 from cardarena.agents.rl.sight import SIGHTS
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
 
@@ -39,6 +40,7 @@ class Kind:
         settings: what of `TrainingSettings` it has otherwise.
         unused: what of `TrainingSettings` would do nothing.
         is_campaign: whether it sets the plan of a whole base, in place of deciding about one cardholder.
+        knobs: settings that `cardarena tune` may choose.
     """
 
     title: str
@@ -49,25 +51,39 @@ class Kind:
     settings: dict[str, Any] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     is_campaign: bool = False
+    knobs: tuple[Knob, ...] = ()
 
+
+_KNOBS: Final = (
+    Knob("gamma_per_day", 0.8, 0.999, "discount of a day"),
+    Knob("decision_every", 1, 7, "days between decisions", whole=True),
+    Knob("learning_rate", 2e-4, 4e-3, "learning rate at the beginning", by_ratio=True),
+    Knob("entropy", 5e-4, 2e-2, "weight of the entropy bonus", by_ratio=True),
+    Knob("prior", 0.05, 0.4, "chance of a contact with which it begins"),
+)
 
 AGENTS: Final = {
     "ppo": Kind(
         "PPO",
         "Proximal policy optimisation on one cardholder's journey; trained without masks, charged for what is blocked.",
+        knobs=_KNOBS,
     ),
     "maskable_ppo": Kind(
-        "PPO with masks", "Proximal policy optimisation on one cardholder's journey, among what the rules leave open."
+        "PPO with masks", "Proximal policy optimisation on one cardholder's journey, among what the rules leave open.",
+        knobs=_KNOBS,
     ),
     "ppo_lagrangian": Kind(
         "PPO under a limit of harm",
         "PPO with masks whose price of a refusal, an off-switch or a complaint rises until a limit of them is kept.",
+        knobs=_KNOBS,
     ),
     "ppo_stacked": Kind(
-        "PPO on stacked frames", "PPO with masks that sees its last four decisions' observations at once.", frames=4
+        "PPO on stacked frames", "PPO with masks that sees its last four decisions' observations at once.", frames=4,
+        knobs=_KNOBS,
     ),
     "ppo_recurrent": Kind(
-        "PPO with an LSTM", "Proximal policy optimisation with a recurrent network, one state a cardholder.", lanes=512
+        "PPO with an LSTM", "Proximal policy optimisation with a recurrent network, one state a cardholder.", lanes=512,
+        knobs=_KNOBS,
     ),
     "dqn": Kind(
         "Deep Q-network", "Q-learning over flat actions, greedy among what the rules leave open.", is_flat=True, lanes=256,

@@ -19,6 +19,7 @@ import numpy as np
 from cardarena.agents.rl.card import Actions, AgentCard, NetworkShape, Training
 from cardarena.agents.rl.evaluation import Worth
 from cardarena.agents.rl.folder import (
+    CHECKPOINT,
     PROGRESS,
     TrainedAgent,
     read_agent,
@@ -33,7 +34,6 @@ from cardarena.agents.rl.settings import AGENTS, TrainingSettings
 from cardarena.simulator.errors import CardArenaError, ResultsError
 from cardarena.simulator.parameter_sets import load_world
 
-CHECKPOINT: Final = "checkpoint.safetensors"
 _EXTRA: Final = ("torch", "stable_baselines3", "sb3_contrib")
 _PACKAGES: Final = ("numpy", "torch", "stable-baselines3", "sb3-contrib", "gymnasium", "safetensors")
 #: A learning rate falls to this share of itself.

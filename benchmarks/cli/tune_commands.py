@@ -9,16 +9,25 @@ from cardarena.benchmarks.cli import options
 from cardarena.benchmarks.cli.output import Interrupted, remark, say, say_json, usable_folder
 from cardarena.benchmarks.cli.train_commands import PROVENANCE, world_seeds_of
 
+#: Settings tried unless told otherwise; of an agent each is a training.
+TRIALS = 64
+AGENT_TRIALS = 8
+
 
 def tune(
     policy: Annotated[
-        str, typer.Argument(metavar="POLICY", help="Which policy; `cardarena tune list` names them.")
+        str, typer.Argument(metavar="POLICY", help="Which policy or agent; `cardarena tune list` names them.")
     ],
     scenario: Annotated[
         list[str] | None,
         typer.Option("--scenario", metavar="NAME|FILE", help="A scenario; repeat it. [default: baseline]"),
     ] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, max=10_000, help="Settings tried, at most.")] = 64,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            "--trials", min=1, max=10_000, help="Settings tried, at most. [default: 64; of an agent 8]"
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the settings tried.")
     ] = 0,
@@ -50,6 +59,18 @@ def tune(
     max_seconds: Annotated[
         float | None, typer.Option("--max-seconds", min=0.0, help="Time after which no run begins.")
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", min=1, help="Of an agent: steps of a trial's training. [default: a quarter of its own]"
+        ),
+    ] = None,
+    final_steps: Annotated[
+        int | None,
+        typer.Option(
+            "--final-steps", min=1, help="Of an agent: steps with the best setting. [default: its own]"
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where the same command was interrupted.")
     ] = False,
@@ -58,31 +79,34 @@ def tune(
     """Tune a policy's knobs in simulated worlds, into a folder that competes: `cardarena arena --policy DIR`.
 
     For rules and policies that learn from a log: with the same cardholder-days, trials and time as an agent that was
-    trained, they compete with it in the simulator's league. What was spent stands in the folder.
+    trained, they compete with it in the simulator's league. Of an agent, settings of its training are tuned: a trial is a
+    short training, and the best setting is trained to its full length. What was spent stands in the folder.
     """
-    from cardarena.agents.registry import tunable_names, tunable_policy
     from cardarena.benchmarks import provenance
     from cardarena.benchmarks.arena.entries import checked_scenario
     from cardarena.benchmarks.storage import write_json
     from cardarena.benchmarks.tuning import TuningSettings
     from cardarena.benchmarks.tuning import tune as run
+    from cardarena.benchmarks.tuning_subjects import is_agent, tunable
     from cardarena.simulator.scenario import scenario_digest
 
     if policy == "list":
-        for known in tunable_names():
-            for knob in tunable_policy(known).knobs:
+        for known, knobs in tunable().items():
+            for knob in knobs:
                 say(f"{known:20}{knob.name:18}{knob.low:g} to {knob.high:g}: {knob.about}")
         return
     settings = TuningSettings(
         policy=policy,
         scenarios=tuple(scenario or ("baseline",)),
-        trials=trials,
+        trials=trials or (AGENT_TRIALS if is_agent(policy) else TRIALS),
         seed=seed,
         world_seeds=world_seeds_of(world_seeds),
         cardholders=cardholders,
         log_days=log_days,
         max_cardholder_days=max_cardholder_days,
         max_seconds=max_seconds,
+        steps=steps,
+        final_steps=final_steps,
     )
     folder = out or Path("out") / (name or f"{policy}_tuned")
     usable_folder(folder)
@@ -91,10 +115,12 @@ def tune(
         kind="tuned policy",
         parameters={
             "policy": policy,
-            "trials": trials,
+            "trials": settings.trials,
             "seed": seed,
             "cardholders": cardholders,
             "log_days": log_days,
+            "steps": steps,
+            "final_steps": final_steps,
         },
         seeds=settings.world_seeds,
         scenario_digests={spec: scenario_digest(checked_scenario(spec)) for spec in settings.scenarios},
@@ -113,13 +139,12 @@ def tune(
         raise Interrupted(f"interrupted; the trials so far are in {folder}: add --resume to go on") from None
     write_json(folder / PROVENANCE, made | {"finished": True, "finished_at": provenance.now()})
     if as_json:
-        facts = {key: value for key, value in vars(tuned).items() if key != "card"}
-        say_json({"folder": str(folder), "values": dict(tuned.card.values), **facts})
+        say_json({"folder": str(folder), **vars(tuned)})
         return
     say(
         f"{tuned.trials} trials, {tuned.cardholder_days:,} cardholder-days, {tuned.seconds:,.0f} s; {tuned.reason}"
     )
-    say(" ".join(f"{name}={value:g}" for name, value in tuned.card.values.items()))
+    say(" ".join(f"{name}={value:g}" for name, value in tuned.values.items()))
     say(
         f"{tuned.inv_cny:+.2f} CNY a head in the worlds that it was chosen in, {tuned.inv_cny - tuned.shipped_cny:+.2f} over "
         f"the policy as it ships; new worlds tell what it is worth"

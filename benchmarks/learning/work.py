@@ -75,8 +75,8 @@ def measure(
 
 def train_one(task: tuple[Course, Sizes, int, Path]) -> tuple[str, str]:
     """Train an agent, unless the same command has trained it; return its folder's name and what was done."""
-    from cardarena.agents.rl.folder import is_agent_folder, read_card
-    from cardarena.agents.rl.training import CHECKPOINT, train
+    from cardarena.agents.rl.folder import CHECKPOINT, is_agent_folder, read_card
+    from cardarena.agents.rl.training import train
 
     course, sizes, seed, folder = task
     label, command = course.folder(sizes, seed), course.command(sizes, seed)

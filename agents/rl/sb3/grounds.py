@@ -13,7 +13,7 @@ from cardarena.agents.rl.card import Observation
 from cardarena.agents.rl.evaluation import Worth, campaign_worth, worth_of
 from cardarena.agents.rl.folder import TrainedAgent
 from cardarena.agents.rl.sb3.bases import Bases, campaign_columns
-from cardarena.agents.rl.sb3.filters import learn_filter
+from cardarena.agents.rl.sb3.filters import ROUNDS, learn_filter
 from cardarena.agents.rl.sb3.lanes import Lanes, columns_for
 from cardarena.agents.rl.settings import AGENTS, TrainingSettings
 from cardarena.simulator.envs.campaign import CampaignEnv
@@ -94,7 +94,7 @@ class JourneyGround(Ground):
         believer = None
         if settings.observe == "beliefs":
             observables = Observation(columns=columns_for(sees_end=is_cared_for, has_price=has_price))
-            lessons = Lanes(shells, observables).lessons(settings.seed, settings.prior)
+            lessons = Lanes(shells, observables).lessons(settings.seed, settings.prior, ROUNDS)
             believer, self.tensors, explained = learn_filter(lessons, settings.seed)
             self.remarks = {"filter_explains": f"{explained:.4f}"}
         columns = columns_for(sees_end=is_cared_for, has_price=has_price, sight=settings.observe)
@@ -150,11 +150,14 @@ class JourneyGround(Ground):
         }
 
     def cardholder_days(self, steps: int, evaluations: int) -> int:
-        """Return those of learning, with a twin beside each in the paired form, and of evaluations, which are paired."""
+        """Return those of warming up and of learning, with a twin beside each in the paired form, and of evaluations, which are paired."""
         s = self.settings
         each = 2 if s.reward == "paired" else 1
+        # Before it learns, every lane warms up for an episode, and plays what its filter is fitted to.
+        rounds = 1 + (ROUNDS if s.observe == "beliefs" else 0)
+        begun = rounds * s.lanes * max(map(self._days, self.scenarios))
         judged = evaluations * len(self.choices) * s.evaluated * sum(map(self._whole, self.scenarios))
-        return steps * s.decision_every * each + 2 * judged
+        return (begun + steps * s.decision_every) * each + 2 * judged
 
     def _days(self, scenario: Scenario) -> int:
         return self.settings.horizon or scenario.horizon.days

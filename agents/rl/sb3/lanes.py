@@ -70,9 +70,9 @@ class Lessons:
     """What a filter learns from: whole journeys under the quiet prior, seen by the bank and in truth.
 
     Attributes:
-        rows: shape (steps, lanes, columns), the observables.
-        hidden: shape (steps, lanes, hidden columns), the hidden record.
-        counts: shape (steps, lanes), bool, whether the journey had not come to its end.
+        rows: shape (steps, journeys, columns), the observables.
+        hidden: shape (steps, journeys, hidden columns), the hidden record.
+        counts: shape (steps, journeys), bool, whether the journey had not come to its end.
     """
 
     rows: NDArray[np.float32]
@@ -133,20 +133,26 @@ class Lanes(JointVecEnv):
         shown = spaces.Box(-observation.clip, observation.clip, (self._sight.inputs,), np.float32)
         super().__init__(self.shells[0].journeys, self._n, shown, is_flat=is_flat)
 
-    def lessons(self, seed: int, p: float) -> Lessons:
-        """Play the prior through whole journeys and keep what was observed and what was true."""
+    def lessons(self, seed: int, p: float, rounds: int = 1) -> Lessons:
+        """Play the prior through whole journeys, a lane so many rounds; keep what was observed and what was true."""
         luck = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 3])))
-        outs = self._begun(seed + 1_000_003)
         steps = max(self._steps())
-        rows = np.zeros((steps, self._n, len(COLUMNS)), dtype=np.float32)
-        hidden = np.zeros((steps, self._n, len(HIDDEN_COLUMNS)), dtype=np.float32)
-        counts, alive = np.zeros((steps, self._n), dtype=np.bool_), np.ones(self._n, dtype=np.bool_)
-        for step in range(steps):
-            rows[step], hidden[step], counts[step] = _joined(outs, "observation"), self._hidden(), alive
-            masks = _joined(outs, "mask")
-            outs = self._stepped(prior_actions(self.codec, masks, luck.random((self._n, 4)), p))
-            alive &= ~(_joined(outs, "terminated") | _joined(outs, "truncated"))
-        return Lessons(rows, hidden, counts)
+        rows = np.zeros((steps, rounds, self._n, len(COLUMNS)), dtype=np.float32)
+        hidden = np.zeros((steps, rounds, self._n, len(HIDDEN_COLUMNS)), dtype=np.float32)
+        counts = np.zeros((steps, rounds, self._n), dtype=np.bool_)
+        for k in range(rounds):
+            outs = self._begun(seed + 1_000_003 + k)
+            alive = np.ones(self._n, dtype=np.bool_)
+            for step in range(steps):
+                rows[step, k], hidden[step, k] = _joined(outs, "observation"), self._hidden()
+                counts[step, k] = alive
+                masks = _joined(outs, "mask")
+                outs = self._stepped(prior_actions(self.codec, masks, luck.random((self._n, 4)), p))
+                alive &= ~(_joined(outs, "terminated") | _joined(outs, "truncated"))
+        whole = steps, rounds * self._n
+        return Lessons(
+            rows.reshape(*whole, len(COLUMNS)), hidden.reshape(*whole, len(HIDDEN_COLUMNS)), counts.reshape(whole)
+        )
 
     def warm_up(self, seed: int, p: float = 0.05) -> None:
         """Play the prior for one horizon: measure what is observed and paid, and leave the lanes on different days."""

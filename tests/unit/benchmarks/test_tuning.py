@@ -45,9 +45,9 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_known_optimum_is_found(tmp_path: Path) -> None:
-    tuned = tune(SETTINGS, tmp_path, laboratory=Bowl())
-    assert tuned.card.values["dial"] == pytest.approx(1.3, abs=0.15)
-    assert tuned.card.values["every_days"] == 4
+    tuned = tune(SETTINGS, tmp_path, laboratory=lambda _: Bowl())
+    assert tuned.values["dial"] == pytest.approx(1.3, abs=0.15)
+    assert tuned.values["every_days"] == 4
     assert tuned.inv_cny > tuned.shipped_cny + 3.0
     assert tuned.trials == 60
     # Settings around the best are better than those that are spread.
@@ -58,15 +58,17 @@ def test_a_known_optimum_is_found(tmp_path: Path) -> None:
 
 def test_settings_over_a_limit_are_never_chosen(tmp_path: Path) -> None:
     # The mean over the seeds is judged: 1002 is half a unit worse, the others half a unit better.
-    tuned = tune(replace(SETTINGS, world_seeds=(1001, 1002)), tmp_path / "a", laboratory=Bowl(least=2.0))
-    assert 2.0 <= tuned.card.values["dial"] < 2.5
+    tuned = tune(
+        replace(SETTINGS, world_seeds=(1001, 1002)), tmp_path / "a", laboratory=lambda _: Bowl(least=2.0)
+    )
+    assert 2.0 <= tuned.values["dial"] < 2.5
     with pytest.raises(ResultsError, match="within the limits, found none"):
-        tune(SETTINGS, tmp_path / "b", laboratory=Bowl(least=9.0))
+        tune(SETTINGS, tmp_path / "b", laboratory=lambda _: Bowl(least=9.0))
 
 
 def test_hopeless_settings_are_left_early(tmp_path: Path) -> None:
     laboratory = Bowl()
-    tune(SETTINGS, tmp_path, laboratory=laboratory)
+    tune(SETTINGS, tmp_path, laboratory=lambda _: laboratory)
     worlds: dict[int, list[float]] = {}
     for row in rows_of(tmp_path):
         worlds.setdefault(int(row["trial"]), []).append(float(row["inv_cny"]))
@@ -79,11 +81,11 @@ def test_hopeless_settings_are_left_early(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop_after", [1, 5, 50, 100])
 def test_an_interrupted_tuning_goes_on_to_the_same_folder(tmp_path: Path, stop_after: int) -> None:
-    tune(SETTINGS, tmp_path / "whole", laboratory=Bowl())
+    tune(SETTINGS, tmp_path / "whole", laboratory=lambda _: Bowl())
     with pytest.raises(KeyboardInterrupt):
-        tune(SETTINGS, tmp_path / "parts", laboratory=Bowl(stop_after=stop_after))
+        tune(SETTINGS, tmp_path / "parts", laboratory=lambda _: Bowl(stop_after=stop_after))
     rest = Bowl()
-    tune(SETTINGS, tmp_path / "parts", laboratory=rest, resume=True)
+    tune(SETTINGS, tmp_path / "parts", laboratory=lambda _: rest, resume=True)
     assert rows_of(tmp_path / "whole") == rows_of(tmp_path / "parts")
     assert rest.played == len(rows_of(tmp_path / "whole")) - stop_after
     cards = [json.loads((tmp_path / name / CARD).read_text()) for name in ("whole", "parts")]
@@ -94,29 +96,29 @@ def test_an_interrupted_tuning_goes_on_to_the_same_folder(tmp_path: Path, stop_a
 
 def test_another_command_does_not_go_on(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        tune(SETTINGS, tmp_path, laboratory=Bowl(stop_after=3))
+        tune(SETTINGS, tmp_path, laboratory=lambda _: Bowl(stop_after=3))
     with pytest.raises(ResultsError, match="seed: it has 3, this command 4"):
-        tune(replace(SETTINGS, seed=4), tmp_path, laboratory=Bowl(), resume=True)
+        tune(replace(SETTINGS, seed=4), tmp_path, laboratory=lambda _: Bowl(), resume=True)
     with pytest.raises(ResultsError, match="expected a new or empty folder"):
-        tune(SETTINGS, tmp_path, laboratory=Bowl())
+        tune(SETTINGS, tmp_path, laboratory=lambda _: Bowl())
 
 
 def test_the_seed_of_the_settings_matters(tmp_path: Path) -> None:
     for folder, seed in (("a", 3), ("b", 3), ("c", 4)):
-        tune(replace(SETTINGS, seed=seed, trials=8), tmp_path / folder, laboratory=Bowl())
+        tune(replace(SETTINGS, seed=seed, trials=8), tmp_path / folder, laboratory=lambda _: Bowl())
     a, b, c = (rows_of(tmp_path / name) for name in "abc")
     assert a == b
     assert a != c
 
 
 def test_budgets_end_it_and_are_written_down(tmp_path: Path) -> None:
-    tuned = tune(replace(SETTINGS, max_cardholder_days=20_000), tmp_path, laboratory=Bowl())
+    tuned = tune(replace(SETTINGS, max_cardholder_days=20_000), tmp_path, laboratory=lambda _: Bowl())
     assert tuned.reason == "all cardholder-days simulated"
     assert len(rows_of(tmp_path)) == 20
     spent = json.loads((tmp_path / CARD).read_text())["training"]
     assert (spent["cardholder_days"], spent["trials"]) == (20_000, tuned.trials)
     with pytest.raises(ResultsError, match="all the time used"):
-        tune(replace(SETTINGS, max_seconds=1e-9), tmp_path / "b", laboratory=Bowl())
+        tune(replace(SETTINGS, max_seconds=1e-9), tmp_path / "b", laboratory=lambda _: Bowl())
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,8 @@ def test_wrong_settings_are_refused(changes: dict[str, Any], message: str) -> No
 
 
 def test_worlds_are_the_same_for_every_trial(tmp_path: Path) -> None:
-    laboratory = WorldLaboratory(TuningSettings("capped_propensity", cardholders=120, world_seeds=(1001,)))
+    settings = TuningSettings("capped_propensity", cardholders=120, world_seeds=(1001,))
+    laboratory = WorldLaboratory(settings, settings.subject(tmp_path))
     values = tunable_policy("capped_propensity").values
     first, again = (laboratory.play(("baseline", 1001), values) for _ in range(2))
     other = laboratory.play(("baseline", 1001), {**values, "dial": 1.0})
@@ -149,7 +152,7 @@ def test_worlds_are_the_same_for_every_trial(tmp_path: Path) -> None:
 
 
 def tuned_folder(folder: Path, **changes: Any) -> Path:
-    tune(replace(SETTINGS, trials=5), folder, name="mine", laboratory=Bowl())
+    tune(replace(SETTINGS, trials=5), folder, name="mine", laboratory=lambda _: Bowl())
     card = json.loads((folder / CARD).read_text())
     (folder / CARD).write_text(json.dumps({**card, **changes}))
     return folder

@@ -87,8 +87,11 @@ def test_a_filter_knows_more_than_the_mean_and_needs_the_past() -> None:
     from cardarena.agents.rl.sb3.filters import learn_filter
 
     lanes = lanes_of(n=256, decision_every=1)
-    lessons = lanes.lessons(3, 0.3)
+    lessons = lanes.lessons(3, 0.3, rounds=4)
+    assert lessons.rows.shape[1] == 4 * 256
     assert lessons.counts[0].all()
+    # Each round meets other people, or the same ones with other luck.
+    assert not np.array_equal(lessons.rows[:, :256], lessons.rows[:, 256:512])
     believer, tensors, explained = learn_filter(lessons, 1)
     assert 0.05 < explained < 1.0
     again = learn_filter(lessons, 1)[1]

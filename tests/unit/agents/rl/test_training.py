@@ -324,7 +324,9 @@ def test_the_card_counts_what_was_simulated(tmp_path: Path, reward: str) -> None
     evaluations = (tmp_path / CURVE).read_text().count("\n") - 1
     # 10 days and 180 of run-out, of greedy and sampled agents, with a twin; in learning the twin comes with the reward.
     judged = evaluations * 2 * SMALL["evaluated"] * (10 + 180) * 2
-    assert spent.cardholder_days == finished.steps * 2 * (2 if reward == "paired" else 1) + judged
+    # Every lane warms up for an episode.
+    learned = SMALL["lanes"] * 10 + finished.steps * 2
+    assert spent.cardholder_days == learned * (2 if reward == "paired" else 1) + judged
     assert spent.trials == 1
 
 
