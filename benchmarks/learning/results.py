@@ -1,7 +1,11 @@
-"""From plays to numbers: incremental net value a head, paired differences on people, and the share of the gap closed."""
+"""From plays to numbers: incremental net value a head, paired differences on people, and the share of the gap closed.
+
+An interval holds two kinds of luck: which people were met, and which seed an agent was trained with. The second is measured
+by how far the seeds of an agent lie apart, pooled over all agents, since two or three seeds of one tell little.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +36,7 @@ class Line:
         section: of the course; `rival` for a policy of the registry.
         title: for tables and pictures.
         scenario: where it was played.
-        inv: incremental net value with its interval over people; the mean over training seeds.
+        inv: incremental net value with its interval over people and training seeds; the mean over training seeds.
         by_seed: the same by training seed, without interval.
         over_reference: paired difference against the reference agent.
         over_heuristic: paired difference against the best heuristic.
@@ -57,6 +61,50 @@ class Line:
 
 
 @dataclass(frozen=True)
+class TrainingLuck:
+    """How far agents of the same command and another training seed lie apart.
+
+    Attributes:
+        variance: of one agent's value, CNY squared; pooled over the agents.
+        degrees: degrees of freedom of it; 0 with one seed each, of which nothing can be told.
+    """
+
+    variance: float
+    degrees: int
+
+    @staticmethod
+    def of(by_seed: Sequence[Sequence[float]]) -> "TrainingLuck":
+        """Pool over agents: values of each by training seed.
+
+        Example:
+            >>> TrainingLuck.of([(1.0, 3.0), (5.0, 5.0)])
+            TrainingLuck(variance=1.0, degrees=2)
+        """
+        degrees = sum(len(values) - 1 for values in by_seed)
+        squares = sum(float(np.var(values)) * len(values) for values in by_seed)
+        return TrainingLuck(squares / degrees if degrees else 0.0, degrees)
+
+    def widened(self, estimate: Estimate, shares: float) -> Estimate:
+        """Return an estimate over people with the luck of training added.
+
+        Args:
+            estimate: with a Student-t interval of 95 %.
+            shares: how much of `variance` goes into it: 1 / seeds for a mean over seeds, twice that for a difference of two.
+        """
+        if not self.degrees or not shares or estimate.n < 2:
+            return estimate
+        people = (estimate.high - estimate.value) / float(stats.t.ppf(0.975, estimate.n - 1))
+        own = self.variance * shares
+        whole = people**2 + own
+        if not whole:
+            return estimate
+        # Welch and Satterthwaite.
+        degrees = whole**2 / (people**4 / (estimate.n - 1) + own**2 / self.degrees)
+        half = float(stats.t.ppf(0.975, degrees)) * float(np.sqrt(whole))
+        return replace(estimate, low=estimate.value - half, high=estimate.value + half)
+
+
+@dataclass(frozen=True)
 class Results:
     """The experiment's numbers.
 
@@ -65,12 +113,14 @@ class Results:
         heuristic: the best of the heuristics, by scenario.
         lines: one an agent or rival and scenario.
         differences: further paired differences that the experiment asks for, by name.
+        training: luck of the training seeds, by scenario.
     """
 
     sizes: Sizes
     heuristic: dict[str, str]
     lines: tuple[Line, ...]
     differences: dict[str, Estimate]
+    training: dict[str, "TrainingLuck"]
 
     def line(self, name: str, scenario: str = SCENARIO) -> Line:
         """Return the line of an agent or rival."""
@@ -83,7 +133,7 @@ class Results:
 
 def gathered(sizes: Sizes, courses: Sequence[Course], plays: Mapping[tuple[str, int], World]) -> Results:
     """Return the numbers of all plays."""
-    lines, heuristic = [], {}
+    lines, heuristic, training = [], {}, {}
     values: dict[str, np.ndarray] = {}
     for scenario in dict.fromkeys(scenario for scenario, _ in plays):
         worlds = [plays[scenario, seed] for seed in sizes.seeds]
@@ -108,7 +158,12 @@ def gathered(sizes: Sizes, courses: Sequence[Course], plays: Mapping[tuple[str, 
         mean = {name: np.mean([gain[run] for run in found], axis=0) for name, found in known.items()}
         if scenario == SCENARIO:
             values = mean
+        by_seed = {name: tuple(float(gain[run].mean()) for run in found) for name, found in known.items()}
+        luck = training[scenario] = TrainingLuck.of(list(by_seed.values()))
+        share = {name: 1.0 / len(runs[name]) if name in runs else 0.0 for name in known}
+        gap = float((mean[ORACLE] - mean[best]).mean())
         for name, found in known.items():
+            both = share[name] + (share[REFERENCE] if name != REFERENCE else -share[REFERENCE])
             section, title = titles.get(name, ("rival", name))
             every = {key: float(np.mean([metrics[run][key] for run in found])) for key in metrics[found[0]]}
             lines.append(
@@ -117,17 +172,24 @@ def gathered(sizes: Sizes, courses: Sequence[Course], plays: Mapping[tuple[str, 
                     section=section,
                     title=title,
                     scenario=scenario,
-                    inv=t_interval(mean[name]),
-                    by_seed=tuple(float(gain[run].mean()) for run in found),
-                    over_reference=t_interval(mean[name] - mean[REFERENCE]),
-                    over_heuristic=t_interval(mean[name] - mean[best]),
-                    closed=closed_share(mean[name], mean[best], mean[ORACLE]),
+                    inv=luck.widened(t_interval(mean[name]), share[name]),
+                    by_seed=by_seed[name],
+                    over_reference=luck.widened(t_interval(mean[name] - mean[REFERENCE]), both),
+                    over_heuristic=luck.widened(t_interval(mean[name] - mean[best]), share[name]),
+                    closed=luck.widened(
+                        closed_share(mean[name], mean[best], mean[ORACLE]), share[name] / max(gap**2, 1e-18)
+                    ),
                     contacts=every["contacts_per_head_month"],
                     kept=all(metrics[run][key] <= most for run in found for key, most in bounds.items()),
                     metrics=every,
                 )
             )
-    return Results(sizes, heuristic, tuple(lines), _differences(values))
+    seeds = len(sizes.training_seeds)
+    differences = {
+        name: training[SCENARIO].widened(difference, 2.0 / seeds)
+        for name, difference in _differences(values).items()
+    }
+    return Results(sizes, heuristic, tuple(lines), differences, training)
 
 
 def closed_share(agent: np.ndarray, heuristic: np.ndarray, oracle: np.ndarray) -> Estimate:
