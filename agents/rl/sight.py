@@ -24,17 +24,9 @@ SIGHTS: Final = {
     "beliefs": "the observables, and what a filter expects the hidden record to be given all that was observed",
     "full_state": "the observables and the hidden record itself; privileged",
 }
-#: Beginnings of the names of columns about past contacts and the answers to them.
-_CONTACT_HISTORY: Final = (
-    "contacts_",
-    "days_since_contact",
-    "category_contacts_",
-    "opens_",
-    "clicks_",
-    "category_clicks_",
-    "days_since_click",
-    "complaints",
-)
+#: Beginnings of the names of columns about past contacts, and about the answers to them.
+CONTACTS: Final = ("contacts_", "days_since_contact", "category_contacts_")
+ANSWERS: Final = ("opens_", "clicks_", "category_clicks_", "days_since_click", "complaints")
 
 
 def shown_columns(sight: str, observables: Sequence[str]) -> tuple[str, ...]:
@@ -49,7 +41,7 @@ def shown_columns(sight: str, observables: Sequence[str]) -> tuple[str, ...]:
         ('age', 'spend_28d_cny')
     """
     if sight == "memoryless":
-        return tuple(name for name in observables if not name.startswith(_CONTACT_HISTORY))
+        return tuple(name for name in observables if not name.startswith((*CONTACTS, *ANSWERS)))
     more = {"beliefs": BELIEVED_COLUMNS, "full_state": HIDDEN_COLUMNS}.get(sight, ())
     return (*observables, *more)
 

@@ -10,6 +10,7 @@ from cardarena.benchmarks import provenance
 from cardarena.benchmarks.learning import COURSES, Sizes, measure
 from cardarena.benchmarks.learning.courses import HELD_OUT, REFERENCE
 from cardarena.benchmarks.learning.page import picture, shown, table
+from cardarena.benchmarks.learning.reading import TITLES
 from cardarena.benchmarks.storage import plain, write_json, write_text
 
 
@@ -74,6 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(" | ".join(row) + "\n")
     for name, difference in results.differences.items():
         sys.stdout.write(f"{name}: {shown(difference)} CNY a head\n")
+    for group, lost in results.reading.items():
+        sys.stdout.write(f"{TITLES[group]}, another person's: {shown(lost)} CNY a head lost\n")
+    for scenario, luck in results.training.items():
+        sys.stdout.write(f"{scenario}: training seeds lie {luck.variance**0.5:.1f} CNY a head apart\n")
     return 0
 
 

@@ -1,6 +1,6 @@
 """The experiment as a table and a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cardarena.benchmarks.learning.courses import BUDGET_SCENARIO, ORACLE, REFERENCE, SCENARIO
+from cardarena.benchmarks.learning.reading import TITLES
 from cardarena.benchmarks.learning.results import Line, Results
 from cardarena.benchmarks.statistics import Estimate
 from cardarena.benchmarks.validation.drawing import GREY, INK, WORLD, draw_panels
@@ -68,6 +69,8 @@ def picture(results: Results) -> Picture:
                 _panel, title="Under a tight budget", lines=lines, results=results, scenario=BUDGET_SCENARIO
             )
         )
+    if results.reading:
+        panels.append(partial(_reading_panel, reading=results.reading))
     sizes = results.sizes
     return draw_panels(
         "learning",
@@ -80,6 +83,19 @@ def picture(results: Results) -> Picture:
         columns=2,
         size=(12.0, 2.9 * -(-len(panels) // 2)),
     )
+
+
+def _reading_panel(axes: Axes, *, reading: Mapping[str, Estimate]) -> None:
+    at = np.arange(len(reading))[::-1]
+    for y, lost in zip(at, reading.values(), strict=True):
+        axes.plot([lost.low, lost.high], [y, y], color=WORLD, linewidth=2.2, solid_capstyle="round")
+        axes.plot([lost.value], [y], "o", color=WORLD, ms=7)
+    axes.axvline(0.0, color=GREY, linewidth=0.6, zorder=0)
+    axes.set_yticks(at, [TITLES[group] for group in reading])
+    axes.set_ylim(-0.6, len(reading) - 0.1)
+    axes.grid(False, axis="y")
+    axes.set_title("What the reference reads: lost when it is another person's", loc="left", fontsize=11)
+    axes.set_xlabel("CNY a head")
 
 
 def _panel(axes: Axes, *, title: str, lines: Sequence[Line], results: Results, scenario: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from cardarena.agents.registry import make_policy
+from cardarena.benchmarks.learning.reading import made
 from cardarena.benchmarks.metrics import RunFacts, run_metrics
 from cardarena.benchmarks.run_tables import MFEN_PER_CNY, PPM, discount_ppm
 from cardarena.benchmarks.validation.planning.worlds import DISCOUNT, hooked
@@ -37,7 +38,7 @@ def play_all(
     Args:
         scenario: name of the scenario.
         seed: of the world.
-        specs: names or folders of the policies, by what they are called here.
+        specs: what each policy is made of (`reading.made`), by what it is called here.
         n_cardholders: people.
         days: decision days; the scenario's by default.
         run_out_days: days under the caretaker after them; the scenario's by default.
@@ -51,7 +52,7 @@ def play_all(
     value, silent = _play(world, make_policy(SILENT), *sizes)
     found = {SILENT: (value, _metrics(silent, silent))}
     for name, spec in specs.items():
-        value, facts = _play(world, make_policy(spec), *sizes)
+        value, facts = _play(world, made(spec), *sizes)
         found[name] = value, _metrics(facts, silent)
     return found
 

@@ -13,6 +13,7 @@ from scipy import stats
 
 from cardarena.benchmarks.learning.courses import HEURISTICS, ORACLE, REFERENCE, SCENARIO, Course, Sizes
 from cardarena.benchmarks.learning.played import SILENT
+from cardarena.benchmarks.learning.reading import GROUPS
 from cardarena.benchmarks.statistics import Estimate, t_interval
 from cardarena.simulator.scenario import load_scenario
 
@@ -114,13 +115,15 @@ class Results:
         lines: one an agent or rival and scenario.
         differences: further paired differences that the experiment asks for, by name.
         training: luck of the training seeds, by scenario.
+        reading: what the reference agent loses when a group of columns (`reading.GROUPS`) is dealt out anew; over people.
     """
 
     sizes: Sizes
     heuristic: dict[str, str]
     lines: tuple[Line, ...]
     differences: dict[str, Estimate]
-    training: dict[str, "TrainingLuck"]
+    training: dict[str, TrainingLuck]
+    reading: dict[str, Estimate]
 
     def line(self, name: str, scenario: str = SCENARIO) -> Line:
         """Return the line of an agent or rival."""
@@ -133,7 +136,7 @@ class Results:
 
 def gathered(sizes: Sizes, courses: Sequence[Course], plays: Mapping[tuple[str, int], World]) -> Results:
     """Return the numbers of all plays."""
-    lines, heuristic, training = [], {}, {}
+    lines, heuristic, training, reading = [], {}, {}, {}
     values: dict[str, np.ndarray] = {}
     for scenario in dict.fromkeys(scenario for scenario, _ in plays):
         worlds = [plays[scenario, seed] for seed in sizes.seeds]
@@ -158,6 +161,7 @@ def gathered(sizes: Sizes, courses: Sequence[Course], plays: Mapping[tuple[str, 
         mean = {name: np.mean([gain[run] for run in found], axis=0) for name, found in known.items()}
         if scenario == SCENARIO:
             values = mean
+            reading = _reading(gain, sizes.training_seeds)
         by_seed = {name: tuple(float(gain[run].mean()) for run in found) for name, found in known.items()}
         luck = training[scenario] = TrainingLuck.of(list(by_seed.values()))
         share = {name: 1.0 / len(runs[name]) if name in runs else 0.0 for name in known}
@@ -189,7 +193,23 @@ def gathered(sizes: Sizes, courses: Sequence[Course], plays: Mapping[tuple[str, 
         name: training[SCENARIO].widened(difference, 2.0 / seeds)
         for name, difference in _differences(values).items()
     }
-    return Results(sizes, heuristic, tuple(lines), differences, training)
+    return Results(sizes, heuristic, tuple(lines), differences, training, reading)
+
+
+def dealt_name(group: str, seed: int) -> str:
+    """Return what the reference agent of a training seed is called when a group of columns is dealt out anew."""
+    return f"dealt-{group}-{seed}"
+
+
+def _reading(gain: Mapping[str, np.ndarray], seeds: Sequence[int]) -> dict[str, Estimate]:
+    """Return what the reference agent loses by each group that was dealt out anew."""
+    return {
+        group: t_interval(
+            np.mean([gain[f"{REFERENCE}-{seed}"] - gain[dealt_name(group, seed)] for seed in seeds], axis=0)
+        )
+        for group in GROUPS
+        if dealt_name(group, seeds[0]) in gain
+    }
 
 
 def closed_share(agent: np.ndarray, heuristic: np.ndarray, oracle: np.ndarray) -> Estimate:

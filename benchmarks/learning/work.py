@@ -23,7 +23,8 @@ from cardarena.benchmarks.learning.courses import (
     Sizes,
 )
 from cardarena.benchmarks.learning.played import SILENT, play_all
-from cardarena.benchmarks.learning.results import Results, gathered
+from cardarena.benchmarks.learning.reading import GROUPS
+from cardarena.benchmarks.learning.results import Results, dealt_name, gathered
 from cardarena.benchmarks.processes import spawned
 from cardarena.benchmarks.storage import read_json, write_json
 from cardarena.benchmarks.validation.findings import Tell
@@ -135,7 +136,12 @@ def _specs(courses: Sequence[Course], sizes: Sizes, folder: Path) -> dict[str, d
     under_budget = {
         name: spec for name, spec in agents.items() if name.rpartition("-")[0] in (REFERENCE, *priced)
     }
-    return {SCENARIO: agents | rivals, BUDGET_SCENARIO: under_budget | rivals if priced else {}}
+    dealt = {
+        dealt_name(group, seed): f"{agents[f'{REFERENCE}-{seed}']}|{group}"
+        for group in GROUPS
+        for seed in sizes.training_seeds
+    }
+    return {SCENARIO: agents | dealt | rivals, BUDGET_SCENARIO: under_budget | rivals if priced else {}}
 
 
 def _place(task: tuple[str, int, dict[str, str], Sizes, Path], name: str) -> Path:
@@ -151,7 +157,8 @@ def _place(task: tuple[str, int, dict[str, str], Sizes, Path], name: str) -> Pat
     ]
     spec = specs.get(name, name)
     if spec != name:
-        key.append(hashlib.sha256((Path(spec) / "agent.json").read_bytes()).hexdigest())
+        agent = Path(spec.partition("|")[0])
+        key.append(hashlib.sha256((agent / "agent.json").read_bytes()).hexdigest())
     digest = hashlib.sha256(json.dumps([name, *key]).encode()).hexdigest()[:12]
     return folder / PLAYS / f"{scenario}-{seed}-{name}-{digest}.json"
 

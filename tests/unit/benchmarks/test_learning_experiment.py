@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.fakes.agents.fake_bank import make_brief, make_features, make_view
 from tests.fakes.agents.small_training import SMALL
 
 from cardarena.benchmarks.learning import COURSES, Sizes, measure
 from cardarena.benchmarks.learning.courses import HEURISTICS, REFERENCE, Course
 from cardarena.benchmarks.learning.page import picture, table
 from cardarena.benchmarks.learning.played import SILENT, play_all
+from cardarena.benchmarks.learning.reading import GROUPS, made
 from cardarena.benchmarks.learning.results import TrainingLuck, closed_share, gathered
 from cardarena.benchmarks.learning.work import train_one
 from cardarena.benchmarks.statistics import t_interval
+from cardarena.simulator.bank.features import FEATURES
+from cardarena.simulator.envs.journeys import COLUMNS
 from cardarena.simulator.errors import CardArenaError
 
 pytestmark = pytest.mark.rl
@@ -101,6 +105,48 @@ def test_table_and_picture_hold_everybody(whole: tuple[Path, Any]) -> None:
         assert text in svg
 
 
+def test_what_the_agent_reads_is_told_for_every_group(whole: tuple[Path, Any]) -> None:
+    folder, results = whole
+    assert set(results.reading) == set(GROUPS)
+    # Every observed column but those of the calendar, the market and what is missing belongs to one group.
+    for name in COLUMNS:
+        own = [group for group, begins in GROUPS.items() if name.startswith(begins)]
+        assert len(own) == (
+            0
+            if name
+            in (
+                "is_open",
+                "weekday",
+                "month",
+                "is_festival",
+                "days_since_payday",
+                "contact_price",
+                "days_left",
+            )
+            or name.endswith("_missing")
+            else 1
+        ), name
+    spec = str(next((folder / "agents").glob("reference-*")))
+    plain: Any = made(spec)
+    dealt: Any = made(f"{spec}|person")
+    brief = make_brief(300)
+    features = make_features(300)
+    for policy in (plain, dealt):
+        policy.reset(brief, 5)
+        policy.decide(make_view(brief, features=features))
+    rows = np.arange(300)
+    view: Any = make_view(brief, features=features)
+    assert np.array_equal(np.sort(dealt._other), rows)
+    assert not np.array_equal(dealt._other, rows)
+    # Only the group moves, and it moves together: the outputs are those of a person put together of two.
+    mixed = features.copy()
+    own = np.array([name.startswith(GROUPS["person"]) for name in FEATURES])
+    mixed[own] = features[own][:, dealt._other]
+    whole_view: Any = make_view(brief, features=mixed)
+    assert np.array_equal(dealt._outputs(view, rows), plain._outputs(whole_view, rows))
+    assert not np.array_equal(dealt._outputs(view, rows), plain._outputs(view, rows))
+
+
 def test_differences_are_of_the_same_people(whole: tuple[Path, Any]) -> None:
     _, results = whole
     line, reference = results.line("gamma_0"), results.line(REFERENCE)
@@ -148,9 +194,9 @@ def test_intervals_hold_the_luck_of_training_too() -> None:
             wrong[with_luck] += not found.low <= 0.0 <= found.high
     assert wrong[True] <= 30
     assert wrong[False] > 100
-    one = TrainingLuck.of([(1.0,), (4.0,)])
+    one, estimate = TrainingLuck.of([(1.0,), (4.0,)]), t_interval([1.0, 2.0])
     assert one.degrees == 0
-    assert one.widened(plain, 1.0) == plain
+    assert one.widened(estimate, 1.0) == estimate
 
 
 def test_limits_are_those_of_the_scenario() -> None:
