@@ -19,6 +19,7 @@ from cardarena.simulator.contracts import Brief, Contacts, Feedback, View
 
 #: Rows of a simulated log, at most; half of them contacted.
 MOST_ROWS: Final = 40_000
+MOST_LOG_DAYS: Final = 365
 #: Chance of a contact in a week. With more, the log would tell of tired people, whom nobody is going to meet.
 CONTACTED: Final = 0.25
 
@@ -38,7 +39,7 @@ class SimulatedLog(Strict):
         tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1, max_length=20)
     ]
     cardholders: Annotated[int, Field(ge=1, le=50_000)]
-    days: Annotated[int, Field(ge=WINDOW_DAYS, le=365)]
+    days: Annotated[int, Field(ge=WINDOW_DAYS, le=MOST_LOG_DAYS)]
 
     @property
     def cardholder_days(self) -> int:

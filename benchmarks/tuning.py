@@ -3,8 +3,9 @@
 A trial is one setting of the knobs. It is played in the same worlds as every other one, with the same people and luck, beside
 the same silent runs: what differs is the setting alone. Its worth is the mean of the metric by which policies are ranked; a
 setting that breaks a scenario's limit is out. The first trial is the policy as it ships, the next half are a Latin hypercube,
-and the rest are drawn around the best so far. A trial whose mean falls below the median of those that came as far is left
-(the median stopping rule), so that most of the budget goes to settings that are worth it.
+and the rest are drawn around the best so far. A trial is left early where it is clearly over a limit, or where its mean falls
+below the median of those that came as far within the limits (the median stopping rule), so that most of the budget goes to
+settings that are worth it.
 
 Bayesian optimisation was weighed: with two to eight knobs and a hundred trials it gains little, and what its libraries keep
 between sittings is a database or a pickle. Here a proposal is a function of the seed and of the rows before it, so that rows
@@ -24,14 +25,15 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from cardarena.agents.practice import SimulatedLog
+from cardarena.agents.practice import MOST_LOG_DAYS, SimulatedLog
 from cardarena.agents.registry import make_policy
-from cardarena.agents.rl.card import Making
+from cardarena.agents.rl.card import Making, checked_name
 from cardarena.agents.rl.folder import PROGRESS, read_progress, refuse_strangers, write_progress
 from cardarena.agents.rl.settings import TrainingSettings, refuse_arena_seeds
+from cardarena.agents.tables import WINDOW_DAYS
 from cardarena.benchmarks.arena.entries import checked_scenario, scenario_entry
 from cardarena.benchmarks.metrics import RANKING_METRIC, RunFacts, run_metrics
-from cardarena.benchmarks.tuning_subjects import AgentSubject, PolicySubject, Subject, is_agent
+from cardarena.benchmarks.tuning_subjects import CHOSEN_IN, AgentSubject, PolicySubject, Subject, is_agent
 from cardarena.simulator.errors import CardArenaError, ResultsError
 from cardarena.simulator.world import World
 
@@ -39,9 +41,14 @@ from cardarena.simulator.world import World
 NEAR: Final = 0.15
 #: Trials that must have come as far before the median stops one.
 FEWEST: Final = 4
+#: Share of a limit by which a trial may be over it in its first worlds and still go on: the mean over all worlds is judged.
+LEEWAY: Final = 0.1
 _PACKAGES: Final = ("numpy", "scikit-learn", "numba")
 #: Seed of a run of proposals; another than a training's, so that the two share no draw.
 _PURPOSE: Final = 7
+
+#: Names of a row's columns about limits begin so.
+_OVER: Final = "over_"
 
 Case = tuple[str, int]
 Row = dict[str, Any]
@@ -81,6 +88,8 @@ class TuningSettings:
 
     def __post_init__(self) -> None:
         refuse_arena_seeds(self.world_seeds)
+        if len(set(self.world_seeds)) < len(self.world_seeds):
+            raise CardArenaError(f"world seeds: expected each once, found {', '.join(map(str, self.world_seeds))}")
         for name in ("trials", "cardholders", "max_cardholder_days", "max_seconds", "steps", "final_steps"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -95,6 +104,14 @@ class TuningSettings:
             raise CardArenaError(
                 f"scenarios: expected each once, found {', '.join(self.scenarios) or 'none'}"
             )
+        if is_agent(self.policy) and (both := set(self.world_seeds) & set(CHOSEN_IN)):
+            raise CardArenaError(f"world seeds: expected others than those in which agents are chosen, found {min(both)}")
+        if self.log_days and not WINDOW_DAYS <= self.log_days <= MOST_LOG_DAYS:
+            raise CardArenaError(
+                f"log_days: expected {WINDOW_DAYS} to {MOST_LOG_DAYS}, or 0 for the bank's own history, found {self.log_days}"
+            )
+        if self.log_days and len(self.scenarios) > 1:
+            raise CardArenaError(f"log_days: expected one scenario to log, found {', '.join(self.scenarios)}")
 
     def subject(self, out: Path, tell: Callable[[str], object] = lambda text: None) -> Subject:
         """Return what is tuned.
@@ -140,13 +157,17 @@ class Played:
 
     Attributes:
         inv_cny: the metric that ranks, CNY a head.
-        over: the most that a limited metric is over its limit, as a share of the limit; at most 0 if all are kept.
-        cardholder_days: days of people that were simulated.
+        over: how far each limited metric is over its limit, as a share of the limit; at most 0 where it is kept.
+        run_days: days of people that the run simulated.
+        silent_days: of the world's silent run; told with every run, spent once a world.
+        making_days: of making the policy; told with every run, spent once a trial.
     """
 
     inv_cny: float
-    over: float
-    cardholder_days: int
+    over: Mapping[str, float]
+    run_days: int
+    silent_days: int = 0
+    making_days: int = 0
 
 
 class Laboratory(Protocol):
@@ -187,7 +208,6 @@ class WorldLaboratory:
     def __init__(self, settings: TuningSettings, subject: Subject) -> None:
         """Check every scenario before anything is simulated."""
         self._settings, self._subject = settings, subject
-        self._first = settings.scenarios[0], subject.judged_in[0]
         self._scenarios = {spec: checked_scenario(spec) for spec in settings.scenarios}
         self._limits = {spec: scenario_entry(spec).about["limits"] for spec in settings.scenarios}
         self._worlds: dict[Case, tuple[World, RunFacts]] = {}
@@ -195,14 +215,13 @@ class WorldLaboratory:
     def play(self, case: Case, values: Mapping[str, float]) -> Played:
         """Play the policy with these values in a world."""
         policy, spent = self._subject.policy(values)
-        new = case not in self._worlds
         world, silent = self._worlds.get(case) or self._prepared(case)
         metrics = run_metrics(self._facts(world, policy), silent)
-        over = [(metrics[name] - most) / max(most, 1e-9) for name, most in self._limits[case[0]].items()]
-        days = silent.horizon * world.n * (2 if new else 1)
-        # What it took to make the policy is told once, with its first world.
-        days += spent if case == self._first else 0
-        return Played(float(metrics[RANKING_METRIC]), max(over, default=-1.0), days)
+        over = {
+            name: (metrics[name] - most) / max(most, 1e-9) for name, most in self._limits[case[0]].items()
+        }
+        days = silent.horizon * world.n
+        return Played(float(metrics[RANKING_METRIC]), over, days, days, spent)
 
     def _prepared(self, case: Case) -> tuple[World, RunFacts]:
         spec, seed = case
@@ -239,15 +258,18 @@ def tune(
         laboratory: gives the place where trials of a subject are played; worlds of the simulator by default.
 
     Raises:
-        CardArenaError: a scenario that cannot be used.
+        CardArenaError: a scenario or a name that cannot be used.
         ResultsError: the folder holds something else, or another tuning; or no trial kept the limits.
     """
+    name = checked_name(f"{settings.policy}_tuned" if name is None else name)
     refuse_strangers(out, resume)
     subject = settings.subject(out, tell)
     place = WorldLaboratory(settings, subject) if laboratory is None else laboratory(subject)
-    course = _Course(settings, subject, out, name or f"{settings.policy}_tuned", place)
+    course = _Course(settings, subject, out, name, place)
     if resume:
         course.go_on()
+    else:
+        course.save()
     reason = course.search(tell)
     return course.finish(reason, command)
 
@@ -264,6 +286,7 @@ class _Course:
         self.cases = [(scenario, seed) for seed in subject.judged_in for scenario in settings.scenarios]
         self.rows: list[Row] = []
         self.old: list[Row] = []
+        self.reason: str | None = None
         self.cardholder_days = subject.cardholder_days
         self.seconds = 0.0
 
@@ -272,13 +295,19 @@ class _Course:
         self._began = time.monotonic()
         for trial, values in self._proposals():
             for place, case in enumerate(self.cases):
-                if reason := self._used_up():
-                    return reason
+                if not self.old and (reason := self.reason or self._used_up()):
+                    return self._ended(reason)
                 self._run(trial, case, values)
                 if self._is_hopeless(trial, place + 1):
                     break
             tell(self._line(trial, values))
-        return "all trials tried"
+        return self._ended("all trials tried")
+
+    def _ended(self, reason: str) -> str:
+        """Note why the search is over, so that whoever goes on later does not search further."""
+        self.reason = reason
+        self.save()
+        return reason
 
     def _proposals(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yield the settings: as shipped, spread over the ranges, then around the best so far."""
@@ -316,19 +345,28 @@ class _Course:
         else:
             began = time.monotonic()
             played = self.laboratory.play(case, values)
+            is_new = all((row["scenario"], row["seed"]) != case for row in self.rows)
+            days = played.run_days + (played.silent_days if is_new else 0)
             row = {
                 "trial": trial,
                 "scenario": case[0],
                 "seed": case[1],
                 **values,
-                **asdict(played),
+                "inv_cny": played.inv_cny,
+                **{f"{_OVER}{metric}": share for metric, share in played.over.items()},
+                "cardholder_days": days + (0 if self._of(trial) else played.making_days),
                 "seconds": round(time.monotonic() - began, 3),
             }
         self.rows.append(row)
         self.cardholder_days += row["cardholder_days"]
-        if not self.old:
-            self.out.mkdir(parents=True, exist_ok=True)
-            write_progress(self.out, {"settings": self._identity(), "rows": self.rows})
+        if not self.old and self.reason is None:
+            self.save()
+
+    def save(self) -> None:
+        """Write what an interrupted tuning goes on from: the search's rows, and why it ended once it did."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        searched = {"settings": self._identity(), "rows": self.rows, "reason": self.reason}
+        write_progress(self.out, searched)
 
     def _used_up(self) -> str | None:
         s = self.settings
@@ -340,11 +378,15 @@ class _Course:
         return None
 
     def _is_hopeless(self, trial: int, n: int) -> bool:
-        """Return whether a trial is left after `n` worlds: below the median of those that came as far."""
-        means = [self._mean(other, n) for other in range(trial)]
-        reached = [mean for mean in means if mean is not None]
+        """Return whether a trial is left after `n` worlds: over a limit, or below the median of those within that came as far."""
         own = self._mean(trial, n)
-        return own is not None and len(reached) >= FEWEST and own < float(np.median(reached))
+        if own is None:
+            return False
+        if self._over(trial, n) > LEEWAY:
+            return n < len(self.cases)
+        means = [self._mean(other, n) for other in range(trial) if self._over(other, n) <= 0.0]
+        reached = [mean for mean in means if mean is not None]
+        return len(reached) >= FEWEST and own < float(np.median(reached))
 
     def _of(self, trial: int) -> list[Row]:
         return [row for row in self.rows if row["trial"] == trial]
@@ -358,19 +400,22 @@ class _Course:
         own = self._of(trial)[0]
         return {knob.name: own[knob.name] for knob in self.knobs}
 
-    def _keeps_limits(self, trial: int) -> bool:
-        """Return whether the mean over the seeds is within the limits in every scenario, as the arena judges it."""
-        own = self._of(trial)
-        return all(
-            float(np.mean([row["over"] for row in own if row["scenario"] == scenario])) <= 0.0
-            for scenario in self.settings.scenarios
-        )
+    def _over(self, trial: int, n: int) -> float:
+        """Return the most that a metric's mean over the seeds is over its limit, in any scenario, after `n` worlds."""
+        own = self._of(trial)[:n]
+        means = [
+            float(np.mean([row[name] for row in own if row["scenario"] == scenario]))
+            for scenario in {row["scenario"] for row in own}
+            for name in own[0]
+            if name.startswith(_OVER)
+        ]
+        return max(means, default=-1.0)
 
     def _best(self) -> int | None:
         """Return the best trial that met every world and kept the limits, the first of equals; None without one."""
         n = len(self.cases)
         whole = [t for t in dict.fromkeys(row["trial"] for row in self.rows) if self._mean(t, n) is not None]
-        kept = [t for t in whole if self._keeps_limits(t)]
+        kept = [t for t in whole if self._over(t, n) <= 0.0]
         return max(kept, key=lambda t: (self._mean(t, n) or 0.0, -t)) if kept else None
 
     def _line(self, trial: int, values: Mapping[str, float]) -> str:
@@ -378,7 +423,7 @@ class _Course:
         best = self._best()
         mean = float(np.mean([row["inv_cny"] for row in own]))
         said = " ".join(f"{name}={value:g}" for name, value in values.items())
-        kept = "" if max(row["over"] for row in own) <= 0.0 else ", over a limit"
+        kept = "" if self._over(trial, len(own)) <= 0.0 else ", over a limit"
         return (
             f"trial {trial:3}  {mean:+8.3f} CNY a head in {len(own)} of {len(self.cases)} worlds{kept}  {said}"
             + ("  (best)" if best == trial else "")
@@ -386,7 +431,8 @@ class _Course:
 
     def go_on(self) -> None:
         """Take back the rows of an interrupted tuning."""
-        self.old = list(read_progress(self.out, self._identity())["rows"])
+        progress = read_progress(self.out, self._identity())
+        self.old, self.reason = list(progress["rows"]), progress.get("reason")
 
     def finish(self, reason: str, command: str) -> Tuned:
         """Write the folder and remove the checkpoint.

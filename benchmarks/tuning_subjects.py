@@ -30,8 +30,9 @@ from cardarena.agents.rl.settings import AGENTS, TrainingSettings
 from cardarena.simulator.contracts import Policy
 from cardarena.simulator.errors import UnknownNameError
 
-#: Seeds of the worlds in which settings of a training are compared; nobody trains or is ranked there.
-CHOSEN_IN: Final[tuple[int, ...]] = (9001, 9002, 9003)
+#: Seeds of the worlds in which settings of a training are compared: nobody trains or is ranked there, and no checkpoint is
+#: chosen there.
+CHOSEN_IN: Final[tuple[int, ...]] = (9002, 9003, 9004)
 TRIALS_FOLDER: Final = "trials"
 _FINAL: Final = "final"
 Row = Mapping[str, Any]

@@ -5,7 +5,7 @@ Both say how they came to be in the same words, so that a table can show what ea
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from cardarena.agents.practice import SimulatedLog
 from cardarena.agents.rl.hidden import BELIEVED_COLUMNS, HIDDEN_COLUMNS
@@ -13,7 +13,7 @@ from cardarena.simulator.bank.features import FEATURES
 from cardarena.simulator.bank.sourced import FrozenDict, Strict
 from cardarena.simulator.envs.campaign_plan import CampaignCodec
 from cardarena.simulator.envs.campaign_view import CAMPAIGN_OBSERVED, CampaignView
-from cardarena.simulator.errors import nearest
+from cardarena.simulator.errors import PolicyError, nearest
 from cardarena.simulator.names import CHANNELS, DEPTHS
 from cardarena.simulator.scenario_model import Name
 from cardarena.simulator.strict_yaml import at_key, problem
@@ -228,6 +228,20 @@ class Actions(Strict):
             return CampaignCodec(self.channels).size
         offers, channels, depths = self.sizes
         return 2 + offers + channels + depths if self.form == "factored" else 1 + offers * channels * depths
+
+
+def checked_name(name: str) -> str:
+    """Return the name of an agent or a tuned policy.
+
+    Raises:
+        PolicyError: it is none; better said before the work than after.
+    """
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        raise PolicyError(
+            f"name: expected small letters, digits and _, a letter first, at most 64, found {name!r}"
+        ) from None
 
 
 class Making(Strict):

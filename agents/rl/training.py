@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cardarena.agents.rl.card import Actions, AgentCard, NetworkShape, Training
+from cardarena.agents.rl.card import Actions, AgentCard, NetworkShape, Training, checked_name
 from cardarena.agents.rl.evaluation import Worth
 from cardarena.agents.rl.folder import (
     CHECKPOINT,
@@ -98,10 +98,11 @@ def train(
         ResultsError: the folder holds something else, or a checkpoint of other settings.
     """
     require_extra()
+    name = checked_name(settings.agent if name is None else name)
     _refuse_ranked(settings)
     began = time.monotonic()
     refuse_strangers(out, resume)
-    course = _Course(settings, out, name or settings.agent, command)
+    course = _Course(settings, out, name, command)
     if resume:
         course.go_on()
     chunks = 0

@@ -54,10 +54,14 @@ def tune(
     ] = 0,
     max_cardholder_days: Annotated[
         int | None,
-        typer.Option("--max-cardholder-days", min=1, help="Simulated days after which no run begins."),
+        typer.Option(
+            "--max-cardholder-days",
+            min=1,
+            help="Simulated days after which no run begins; an agent's last training comes on top.",
+        ),
     ] = None,
     max_seconds: Annotated[
-        float | None, typer.Option("--max-seconds", min=0.0, help="Time after which no run begins.")
+        float | None, typer.Option("--max-seconds", min=0.0, help="Time after which no run begins; likewise.")
     ] = None,
     steps: Annotated[
         int | None,
@@ -112,9 +116,12 @@ def tune(
     usable_folder(folder)
     command = provenance.shown_command()
     made = provenance.manifest(
-        kind="tuned policy",
+        kind="tuned agent" if is_agent(policy) else "tuned policy",
         parameters={
             "policy": policy,
+            "scenarios": list(settings.scenarios),
+            "max_cardholder_days": max_cardholder_days,
+            "max_seconds": max_seconds,
             "trials": settings.trials,
             "seed": seed,
             "cardholders": cardholders,
@@ -145,8 +152,9 @@ def tune(
         f"{tuned.trials} trials, {tuned.cardholder_days:,} cardholder-days, {tuned.seconds:,.0f} s; {tuned.reason}"
     )
     say(" ".join(f"{name}={value:g}" for name, value in tuned.values.items()))
+    first = "its first, short trial" if is_agent(policy) else "the policy as it ships"
     say(
         f"{tuned.inv_cny:+.2f} CNY a head in the worlds that it was chosen in, {tuned.inv_cny - tuned.shipped_cny:+.2f} over "
-        f"the policy as it ships; new worlds tell what it is worth"
+        f"{first}; new worlds tell what it is worth"
     )
     say(f"cardarena arena --policy {folder}")

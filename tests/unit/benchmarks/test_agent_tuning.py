@@ -104,7 +104,7 @@ def test_it_plays_and_the_arena_refuses_the_worlds_that_it_met(tuned: Path) -> N
             make_plan(scenarios=["baseline"], policies=[str(tuned)], n_seeds=seeds)
 
 
-@pytest.mark.parametrize("runs", [1, 8, 10])
+@pytest.mark.parametrize("runs", [0, 1, 8, 10])
 def test_an_interrupted_tuning_goes_on_to_the_same_agent(tmp_path: Path, tuned: Path, runs: int) -> None:
     def interrupted(subject: Subject) -> Interrupted:
         laboratory = Interrupted(SETTINGS, subject)
@@ -118,9 +118,6 @@ def test_an_interrupted_tuning_goes_on_to_the_same_agent(tmp_path: Path, tuned: 
     cards = [json.loads((folder / CARD).read_text()) for folder in (tmp_path, tuned)]
     for card in cards:
         del card["training"]["seconds"]
-    # What the silent run of a world takes is told once a sitting.
-    days = [card["training"].pop("cardholder_days") for card in cards]
-    assert 0 <= days[0] - days[1] <= 3 * 40 * DAYS
     assert cards[0] == cards[1]
 
 
@@ -129,6 +126,11 @@ def test_an_interrupted_tuning_goes_on_to_the_same_agent(tmp_path: Path, tuned: 
     [
         ("greedy_priced", {"steps": 100}, "steps: expected none for 'greedy_priced'"),
         ("maskable_ppo", {"log_days": 84}, "log_days: expected none for 'maskable_ppo'"),
+        (
+            "maskable_ppo",
+            {"world_seeds": (1001, 9002)},
+            "expected others than those in which agents are chosen",
+        ),
         ("maskabel_ppo", {}, "did you mean 'maskable_ppo'"),
         ("dqn", {}, "policy that can be tuned"),
     ],

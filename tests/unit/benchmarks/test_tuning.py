@@ -34,7 +34,10 @@ class Bowl:
         self.played += 1
         bowl = ((values["dial"] - 1.3) / 0.5) ** 2 + ((values["every_days"] - 4.0) / 3.0) ** 2
         over = (self.least - values["dial"]) + (0.5 if case[1] == 1002 else -0.5)
-        return Played(20.0 + case[1] % 10 - bowl, over if self.least else -1.0, 1000)
+        # A second limit, always kept, must not make up for the first.
+        return Played(
+            20.0 + case[1] % 10 - bowl, {"harm": over if self.least else -1.0, "breaches": -1.0}, 1000
+        )
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -79,7 +82,7 @@ def test_hopeless_settings_are_left_early(tmp_path: Path) -> None:
     assert len(left) > 10
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 50, 100])
+@pytest.mark.parametrize("stop_after", [0, 1, 5, 50, 100])
 def test_an_interrupted_tuning_goes_on_to_the_same_folder(tmp_path: Path, stop_after: int) -> None:
     tune(SETTINGS, tmp_path / "whole", laboratory=lambda _: Bowl())
     with pytest.raises(KeyboardInterrupt):
@@ -129,6 +132,10 @@ def test_budgets_end_it_and_are_written_down(tmp_path: Path) -> None:
         ({"policy": "blast"}, "policy that can be tuned"),
         ({"trials": 0}, "trials: expected more than 0"),
         ({"scenarios": ("baseline", "baseline")}, "expected each once"),
+        ({"world_seeds": (1001, 1001)}, "expected each once"),
+        ({"log_days": -5}, "expected 14 to 365, or 0"),
+        ({"log_days": 5}, "expected 14 to 365, or 0"),
+        ({"log_days": 84, "scenarios": ("baseline", "tight_budget")}, "expected one scenario"),
     ],
 )
 def test_wrong_settings_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -144,8 +151,44 @@ def test_worlds_are_the_same_for_every_trial(tmp_path: Path) -> None:
     other = laboratory.play(("baseline", 1001), {**values, "dial": 1.0})
     assert (first.inv_cny, first.over) == (again.inv_cny, again.over)
     assert other.inv_cny != first.inv_cny
-    # The silent run counts, once.
-    assert (first.cardholder_days, again.cardholder_days) == (2 * 120 * 270, 120 * 270)
+    assert (first.run_days, first.silent_days, first.making_days) == (120 * 270, 120 * 270, 0)
+
+
+def test_a_worlds_silent_run_is_spent_once(tmp_path: Path) -> None:
+    class Slow(Bowl):
+        def play(self, case: Case, values: Mapping[str, float]) -> Played:
+            return replace(super().play(case, values), silent_days=70, making_days=5)
+
+    tuned = tune(replace(SETTINGS, trials=6), tmp_path, laboratory=lambda _: Slow())
+    rows = rows_of(tmp_path)
+    assert tuned.cardholder_days == 1000 * len(rows) + 70 * 3 + 5 * 6
+    with pytest.raises(KeyboardInterrupt):
+        tune(replace(SETTINGS, trials=6), tmp_path / "parts", laboratory=lambda _: Slow(stop_after=4))
+    again = tune(replace(SETTINGS, trials=6), tmp_path / "parts", laboratory=lambda _: Slow(), resume=True)
+    assert again.cardholder_days == tuned.cardholder_days
+
+
+def test_a_limit_that_binds_does_not_push_out_what_keeps_it(tmp_path: Path) -> None:
+    """Value rises with the dial, and from 1 on a limit is broken: the best within is found, and what is over is left early."""
+
+    class Steep:
+        def play(self, case: Case, values: Mapping[str, float]) -> Played:
+            return Played(values["dial"], {"harm": values["dial"] - 1.0}, 1000)
+
+    tuned = tune(replace(SETTINGS, trials=30), tmp_path, laboratory=lambda _: Steep())
+    assert 0.8 < tuned.values["dial"] <= 1.0
+    worlds: dict[float, int] = {}
+    for row in rows_of(tmp_path):
+        worlds[float(row["dial"])] = worlds.get(float(row["dial"]), 0) + 1
+    assert max(n for dial, n in worlds.items() if dial > 1.1) == 1
+
+
+def test_what_is_wrong_is_said_before_anything_runs(tmp_path: Path) -> None:
+    bowl = Bowl()
+    with pytest.raises(PolicyError, match="found 'My Agent!'"):
+        tune(SETTINGS, tmp_path / "a", name="My Agent!", laboratory=lambda _: bowl)
+    assert bowl.played == 0
+    assert not (tmp_path / "a").exists()
 
 
 # --- the folder
