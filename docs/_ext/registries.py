@@ -466,7 +466,7 @@ def features() -> list[str]:
         "alone. A column that hangs on a consent or a switch is zero where it is off, and `behaviour_missing` or",
         "`visits_missing` says so. `_28d`, `_112d` and `_7d` outside `contacts_7d` are sums that fade by 1/28, 1/112 or 1/7",
         "a day, not",
-        "windows; `days_since_…` and `recency_days` end at 400.",
+        "windows; `days_since_…` and `recency_days` end at 400, `days_since_contact_<channel>` at 7.",
         "",
         *table(
             ["", "Column", "Meaning", "Unit", "Zero without"],

@@ -36,6 +36,14 @@ FEATURE_TABLE: Final = (
     Column("contacts_28d", "", "contacts, fading by 1/28 a day"),
     Column("days_since_contact", "days", "since the last contact"),
     *(
+        Column(
+            f"days_since_contact_{name}",
+            "days",
+            f"since the last contact by {name}; 7: none in the last seven days, as far back as a channel's cap looks",
+        )
+        for name in CHANNELS
+    ),
+    *(
         Column(f"category_contacts_28d_{name}", "", f"contacts about {name}, fading by 1/28 a day")
         for name in CATEGORIES
     ),

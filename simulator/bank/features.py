@@ -18,7 +18,7 @@ from cardarena.simulator.names import N_CATEGORIES, N_CHANNELS, N_CONTEXTS
 from cardarena.simulator.parallel import even_chunks, in_chunks
 from cardarena.simulator.prefetch import prefetch
 
-#: Names of the columns, in order. `days_since_*` are capped at 400; money is in CNY.
+#: Names of the columns, in order. `days_since_*` are capped at 400, by channel at 7; money is in CNY.
 FEATURES: Final = tuple(column.name for column in FEATURE_TABLE)
 N_FEATURES: Final = len(FEATURES)
 FEATURE_INDEX: Final = {name: j for j, name in enumerate(FEATURES)}
@@ -28,6 +28,7 @@ _CONSENT = _AT["marketing_consent"]
 _TODAY = _AT["contacts_today"]
 _WEEK = _AT["contacts_7d"]
 _MONTH = _AT["contacts_28d"]
+_SINCE_BY_CHANNEL = _AT["days_since_contact_app_push"]
 _CATEGORY_CONTACTS = _AT["category_contacts_28d_daily"]
 _OPENS = _AT["opens_28d"]
 _CATEGORY_CLICKS = _AT["category_clicks_28d_daily"]
@@ -88,6 +89,7 @@ _BEGINS: Final = (
     (_TODAY, _RECENT_CONTACTS),
     (_MONTH, _LONGER_CONTACTS),
     (_MONTH + 1, _SINCE_CONTACT),
+    (_SINCE_BY_CHANNEL, _RECENT_CONTACTS),
     (_CATEGORY_CONTACTS, _BY_CATEGORY),
     (_OPENS, _CLICKS),
     (_CATEGORY_CLICKS, _BY_CATEGORY),
@@ -126,15 +128,22 @@ def _since(day, then):
 
 
 @compiled()
-def _recent_contacts(account, out):
-    """Fill the contacts of today and of the week."""
+def _recent_contacts(account, day, out):
+    """Fill the contacts of today and of the week, and how long ago the last one by each channel was."""
     out[_TODAY] = account.contacts_today
+    today = day % 7
     week = 0
     for c in range(N_CHANNELS):
-        count = 0
+        count, since = 0, 7
         for d in range(7):
-            count += account.week_ring[d, c]
+            delivered = account.week_ring[d, c]
+            count += delivered
+            # Midnight emptied today's slot: those behind it are days of last week.
+            ago = today - d if d <= today else today - d + 7
+            if delivered > 0:
+                since = min(since, ago)
         out[_WEEK + 1 + c] = count
+        out[_SINCE_BY_CHANNEL + c] = since
         week += count
     out[_WEEK] = week
 
@@ -193,7 +202,7 @@ def _fill_parts(account, today, parts, out):
         out[_CONSENT + 3] = account.sensitive_consent
         out[_CONSENT + 4] = account.tracked
     if parts & _RECENT_CONTACTS:
-        _recent_contacts(account, out)
+        _recent_contacts(account, day, out)
     if parts & _LONGER_CONTACTS:
         out[_MONTH] = account.contacts_28d
     if parts & _SINCE_CONTACT:

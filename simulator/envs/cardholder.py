@@ -147,8 +147,9 @@ class CardholderEnv(JourneyEnv):
     `Dict(cardholder=Box(columns), offers=Box(offers x offer columns))`, float32; without `offer_features` the first `Box` alone.
     `feature_names` and `offer_feature_names` name the columns. The cardholder's are those of a policy's view in the arena, so
     that what was learned here runs there, and two more. Money in CNY is unbounded on either side, all else is not negative;
-    `days_since_…` and `recency_days` end at 400. What may not be used is 0 and flagged. Facts of the offers tell apart also
-    offers that a learner never saw: `on_menu`, category and service as flags, and what a policy's brief says.
+    `days_since_…` and `recency_days` end at 400, `days_since_contact_<channel>` at 7. What may not be used is 0 and flagged.
+    Facts of the offers tell apart also offers that a learner never saw: `on_menu`, category and service as flags, and what a
+    policy's brief says.
 
     ## Rewards
     CNY: the sum of `info["reward_terms"]`. Days inside a step are discounted by `daily_discount`, and the next step's reward

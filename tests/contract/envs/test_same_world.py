@@ -7,11 +7,12 @@ import pytest
 from tests.fakes.simple_policies import Silent
 from tests.fakes.small_pools import small_pool
 
+from cardarena.simulator.bank.features import FEATURE_INDEX, N_FEATURES, feature_columns
 from cardarena.simulator.behaviour.neighbours import mean_mood
 from cardarena.simulator.contracts import Contacts, View
 from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
-from cardarena.simulator.names import Kind, Status
+from cardarena.simulator.names import CHANNELS, Kind, Status
 from cardarena.simulator.world import World
 
 DAYS = 10
@@ -108,3 +109,24 @@ def test_another_luck_gives_another_log() -> None:
             journeys.step(np.zeros((20, 4)), rows)
         logs.append(np.concatenate(rows))
     assert logs[0].tobytes() != logs[1].tobytes()
+
+
+def test_what_is_observed_is_the_worlds_view() -> None:
+    pool = small_pool()
+    world, members = pool.worlds[0].fork(), pool.base.members
+    journeys = Journeys(pool, members.size)
+    journeys.seed(np.arange(members.size))
+    out = journeys.reset(cardholder=members, luck=world.state.luck)
+    policy = Scripted(journeys, world)
+    by_channel = [FEATURE_INDEX[f"days_since_contact_{name}"] for name in CHANNELS]
+    ages = set()
+    for day in range(DAYS):
+        view = feature_columns(world.state.accounts, members, world.today(world.day)).T
+        is_open = ~journeys.is_over
+        assert is_open.sum() > 100
+        np.testing.assert_array_equal(out.observation[is_open, :N_FEATURES], view[is_open])
+        ages |= set(view[is_open][:, by_channel].ravel().tolist())
+        world.play(policy, 1, reset=day == 0)
+        out = journeys.step(scripted(journeys, day, world.n)[members])
+    # At midnight nothing was delivered today.
+    assert ages == {1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0}

@@ -26,7 +26,8 @@ def make_features(n: int, seed: int = 0, **columns: Any) -> np.ndarray:
     x = np.zeros((len(FEATURES), n), dtype=np.float32)
     for j, name in enumerate(FEATURES):
         if name.startswith(("days_since", "recency")):
-            x[j] = np.minimum(rng.exponential(20.0, n).round(), 400.0)
+            most = 7.0 if name.startswith("days_since_contact_") else 400.0
+            x[j] = np.minimum(rng.exponential(20.0, n).round(), most)
         elif name.startswith(("precursor", "category_", "clicks", "opens", "contacts", "complaints")):
             x[j] = rng.poisson(0.4, n)
         elif name.endswith("_cny"):
