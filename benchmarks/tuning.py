@@ -89,7 +89,9 @@ class TuningSettings:
     def __post_init__(self) -> None:
         refuse_arena_seeds(self.world_seeds)
         if len(set(self.world_seeds)) < len(self.world_seeds):
-            raise CardArenaError(f"world seeds: expected each once, found {', '.join(map(str, self.world_seeds))}")
+            raise CardArenaError(
+                f"world seeds: expected each once, found {', '.join(map(str, self.world_seeds))}"
+            )
         for name in ("trials", "cardholders", "max_cardholder_days", "max_seconds", "steps", "final_steps"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -105,7 +107,9 @@ class TuningSettings:
                 f"scenarios: expected each once, found {', '.join(self.scenarios) or 'none'}"
             )
         if is_agent(self.policy) and (both := set(self.world_seeds) & set(CHOSEN_IN)):
-            raise CardArenaError(f"world seeds: expected others than those in which agents are chosen, found {min(both)}")
+            raise CardArenaError(
+                f"world seeds: expected others than those in which agents are chosen, found {min(both)}"
+            )
         if self.log_days and not WINDOW_DAYS <= self.log_days <= MOST_LOG_DAYS:
             raise CardArenaError(
                 f"log_days: expected {WINDOW_DAYS} to {MOST_LOG_DAYS}, or 0 for the bank's own history, found {self.log_days}"

@@ -65,7 +65,9 @@ class Subject(Protocol):
         """Take the best values; return whether that makes another policy than the trial's."""
         ...
 
-    def write(self, out: Path, name: str, values: Mapping[str, float], making: Making, rows: Sequence[Row]) -> None:
+    def write(
+        self, out: Path, name: str, values: Mapping[str, float], making: Making, rows: Sequence[Row]
+    ) -> None:
         """Write the folder."""
         ...
 
@@ -107,7 +109,9 @@ class PolicySubject:
         """Do nothing: the trial's policy is the one."""
         return False
 
-    def write(self, out: Path, name: str, values: Mapping[str, float], making: Making, rows: Sequence[Row]) -> None:
+    def write(
+        self, out: Path, name: str, values: Mapping[str, float], making: Making, rows: Sequence[Row]
+    ) -> None:
         """Write the policy's name, values and trials."""
         practice = self._practice
         card = {
@@ -155,14 +159,18 @@ class AgentSubject:
         self._is_complete = True
         return True
 
-    def write(self, out: Path, name: str, values: Mapping[str, float], making: Making, rows: Sequence[Row]) -> None:
+    def write(
+        self, out: Path, name: str, values: Mapping[str, float], making: Making, rows: Sequence[Row]
+    ) -> None:
         """Write the trained agent, with what the whole tuning took; remove the trials' folders."""
         folder = self._trained(values)
         agent = read_agent(folder)
         with (folder / CURVE).open(encoding="utf-8", newline="") as file:
             curve = list(csv.DictReader(file))
         card = agent.card.model_dump(mode="json", exclude={"format", "weights_sha256"})
-        told = making.model_dump(mode="json", include={"command", "world_seeds", "cardholder_days", "trials", "seconds"})
+        told = making.model_dump(
+            mode="json", include={"command", "world_seeds", "cardholder_days", "trials", "seconds"}
+        )
         training = card["training"]
         training |= told | {"settings": training["settings"] | {"trial_steps": str(self._settings.steps)}}
         write_trials(out, rows)
@@ -174,14 +182,17 @@ class AgentSubject:
 
         settings = self._with(values)
         words = json.dumps([dict(values), settings.steps])
-        folder = self._folder / (_FINAL if self._is_complete else hashlib.sha256(words.encode()).hexdigest()[:12])
+        folder = self._folder / (
+            _FINAL if self._is_complete else hashlib.sha256(words.encode()).hexdigest()[:12]
+        )
         is_begun = (folder / CHECKPOINT).exists()
         if is_begun or not is_agent_folder(str(folder)):
             train(settings, folder, resume=is_begun, tell=self._tell)
         return folder
 
     def _with(self, values: Mapping[str, float]) -> TrainingSettings:
-        chosen = {knob.name: int(values[knob.name]) if knob.whole else values[knob.name] for knob in self.knobs}
+        chosen = {
+            knob.name: int(values[knob.name]) if knob.whole else values[knob.name] for knob in self.knobs
+        }
         steps = self._final_steps if self._is_complete else self._settings.steps
         return TrainingSettings(**{**vars(self._settings), **chosen, "steps": steps})
-

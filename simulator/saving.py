@@ -19,7 +19,7 @@ from cardarena.simulator.state import WorldState
 if TYPE_CHECKING:
     from cardarena.simulator.world import World
 
-SAVE_VERSION: Final = 5
+SAVE_VERSION: Final = 6
 
 
 def save_world(world: "World", path: Path) -> Path:

@@ -51,6 +51,7 @@ _LONG_AGO = 400.0
     _RECENT_CONTACTS,
     _LONGER_CONTACTS,
     _SINCE_CONTACT,
+    _SINCE_CHANNEL,
     _BY_CATEGORY,
     _CLICKS,
     _SPENDING,
@@ -59,8 +60,8 @@ _LONG_AGO = 400.0
     _BUYING,
     _MONEY,
     _CALENDAR,
-) = (1 << part for part in range(14))
-_EVERYTHING: Final = (1 << 14) - 1
+) = (1 << part for part in range(15))
+_EVERYTHING: Final = (1 << 15) - 1
 #: Which fields of an account each part reads; flags, which lie together, are read by most.
 _FLAGS: Final = ("is_open", "personalisation_on", "sensitive_consent", "tracked")
 _FIELDS: Final = {
@@ -70,6 +71,7 @@ _FIELDS: Final = {
     _RECENT_CONTACTS: ("contacts_today", "week_ring"),
     _LONGER_CONTACTS: ("contacts_28d",),
     _SINCE_CONTACT: ("last_contact_day",),
+    _SINCE_CHANNEL: ("week_ring",),
     _BY_CATEGORY: ("category_contacts_28d", "category_clicks_28d"),
     _CLICKS: ("opens_28d", "clicks_28d", "last_click_day"),
     _SPENDING: (*_FLAGS, "last_transaction_day", "transactions_28d", "spend_28d_fen", "spend_112d_fen"),
@@ -89,7 +91,7 @@ _BEGINS: Final = (
     (_TODAY, _RECENT_CONTACTS),
     (_MONTH, _LONGER_CONTACTS),
     (_MONTH + 1, _SINCE_CONTACT),
-    (_SINCE_BY_CHANNEL, _RECENT_CONTACTS),
+    (_SINCE_BY_CHANNEL, _SINCE_CHANNEL),
     (_CATEGORY_CONTACTS, _BY_CATEGORY),
     (_OPENS, _CLICKS),
     (_CATEGORY_CLICKS, _BY_CATEGORY),
@@ -128,24 +130,27 @@ def _since(day, then):
 
 
 @compiled()
-def _recent_contacts(account, day, out):
-    """Fill the contacts of today and of the week, and how long ago the last one by each channel was."""
+def _recent_contacts(account, out):
+    """Fill the contacts of today and of the week."""
     out[_TODAY] = account.contacts_today
-    today = day % 7
     week = 0
     for c in range(N_CHANNELS):
-        count, since = 0, 7
+        count = 0
         for d in range(7):
-            delivered = account.week_ring[d, c]
-            count += delivered
-            # Midnight emptied today's slot: those behind it are days of last week.
-            ago = today - d if d <= today else today - d + 7
-            if delivered > 0:
-                since = min(since, ago)
+            count += account.week_ring[d, c]
         out[_WEEK + 1 + c] = count
-        out[_SINCE_BY_CHANNEL + c] = since
         week += count
     out[_WEEK] = week
+
+
+@compiled()
+def _since_by_channel(account, day, out):
+    """Fill how long ago the last contact by each channel was, from today back to the ring's oldest day."""
+    for c in range(N_CHANNELS):
+        ago = 0
+        while ago < 7 and account.week_ring[(day - ago) % 7, c] == 0:
+            ago += 1
+        out[_SINCE_BY_CHANNEL + c] = ago
 
 
 @compiled()
@@ -202,11 +207,13 @@ def _fill_parts(account, today, parts, out):
         out[_CONSENT + 3] = account.sensitive_consent
         out[_CONSENT + 4] = account.tracked
     if parts & _RECENT_CONTACTS:
-        _recent_contacts(account, day, out)
+        _recent_contacts(account, out)
     if parts & _LONGER_CONTACTS:
         out[_MONTH] = account.contacts_28d
     if parts & _SINCE_CONTACT:
         out[_MONTH + 1] = _since(day, account.last_contact_day)
+    if parts & _SINCE_CHANNEL:
+        _since_by_channel(account, day, out)
     if parts & _CLICKS:
         out[_OPENS] = account.opens_28d
         out[_OPENS + 1] = account.clicks_28d

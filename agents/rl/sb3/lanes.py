@@ -151,7 +151,9 @@ class Lanes(JointVecEnv):
                 alive &= ~(_joined(outs, "terminated") | _joined(outs, "truncated"))
         whole = steps, rounds * self._n
         return Lessons(
-            rows.reshape(*whole, len(COLUMNS)), hidden.reshape(*whole, len(HIDDEN_COLUMNS)), counts.reshape(whole)
+            rows.reshape(*whole, len(COLUMNS)),
+            hidden.reshape(*whole, len(HIDDEN_COLUMNS)),
+            counts.reshape(whole),
         )
 
     def warm_up(self, seed: int, p: float = 0.05) -> None:
