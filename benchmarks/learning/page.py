@@ -77,8 +77,8 @@ def picture(results: Results) -> Picture:
         "What an agent learns from what",
         f"Incremental net value, CNY a head, on {sizes.cardholders:,} cardholders of each of {len(sizes.seeds)} worlds that no "
         f"agent met; each agent trained for {sizes.steps:,} decisions with {len(sizes.training_seeds)} seeds (hollow points). "
-        "Bars are 95 % intervals over people and training seeds; red breaks a limit. The dashed line is the best heuristic, the solid one the "
-        "planner that knows the hidden state.",
+        "Bars are 95 % intervals over people and training seeds; red breaks a limit. The dashed line is the best heuristic, "
+        "the solid one the planner that knows the hidden state.",
         panels,
         columns=2,
         size=(12.0, 2.9 * -(-len(panels) // 2)),

@@ -150,7 +150,7 @@ class JourneyGround(Ground):
         }
 
     def cardholder_days(self, steps: int, evaluations: int) -> int:
-        """Return those of warming up and of learning, with a twin beside each in the paired form, and of evaluations, which are paired."""
+        """Return those of warm-up and learning, with a twin beside each in the paired form, and of evaluations, always paired."""
         s = self.settings
         each = 2 if s.reward == "paired" else 1
         # Before it learns, every lane warms up for an episode, and plays what its filter is fitted to.
