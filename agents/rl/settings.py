@@ -1,11 +1,14 @@
 """What a training run is made of: every argument that its values depend on, and which agents can be trained."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cardarena.agents.base import Knob
 from cardarena.agents.rl.sight import SIGHTS
+from cardarena.simulator.envs.actions import DIFFICULTIES
+from cardarena.simulator.envs.rewards import FORMS
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
 
 #: Seeds below are the arena's; what was learned in their worlds proves nothing there.
@@ -40,6 +43,7 @@ class Kind:
         settings: what of `TrainingSettings` it has otherwise.
         unused: what of `TrainingSettings` would do nothing.
         is_campaign: whether it sets the plan of a whole base, in place of deciding about one cardholder.
+        reads_log: whether it learns from a log alone, so that its reward is one that a bank's log has.
         knobs: settings that `cardarena tune` may choose.
     """
 
@@ -51,6 +55,7 @@ class Kind:
     settings: dict[str, Any] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     is_campaign: bool = False
+    reads_log: bool = False
     knobs: tuple[Knob, ...] = ()
 
 
@@ -62,15 +67,19 @@ _KNOBS: Final = (
     Knob("prior", 0.05, 0.4, "chance of a contact with which it begins"),
 )
 
+#: What only the constrained agent uses, and what only those do that improve a policy roll-out by roll-out.
+_HARM: Final = ("harm_limit",)
+_ON_POLICY: Final = ("rollout", "epochs", "batches", "entropy", "choice", *_HARM)
+
 AGENTS: Final = {
     "ppo": Kind(
         "PPO",
         "Proximal policy optimisation on one cardholder's journey; trained without masks, charged for what is blocked.",
-        knobs=_KNOBS,
+        unused=_HARM, knobs=_KNOBS,
     ),
     "maskable_ppo": Kind(
         "PPO with masks", "Proximal policy optimisation on one cardholder's journey, among what the rules leave open.",
-        knobs=_KNOBS,
+        unused=_HARM, knobs=_KNOBS,
     ),
     "ppo_lagrangian": Kind(
         "PPO under a limit of harm",
@@ -79,26 +88,25 @@ AGENTS: Final = {
     ),
     "ppo_stacked": Kind(
         "PPO on stacked frames", "PPO with masks that sees its last four decisions' observations at once.", frames=4,
-        knobs=_KNOBS,
+        unused=_HARM, knobs=_KNOBS,
     ),
     "ppo_recurrent": Kind(
         "PPO with an LSTM", "Proximal policy optimisation with a recurrent network, one state a cardholder.", lanes=512,
-        knobs=_KNOBS,
+        unused=_HARM, knobs=_KNOBS,
     ),
     "dqn": Kind(
         "Deep Q-network", "Q-learning over flat actions, greedy among what the rules leave open.", is_flat=True, lanes=256,
-        settings={"difficulty": "easy", "learning_rate": 1e-3},
+        settings={"difficulty": "easy", "learning_rate": 1e-3}, unused=_ON_POLICY,
     ),
     "cql": Kind(
         "Conservative Q-learning", "Q-learning from a randomised log alone, careful about what the log does not show.",
-        is_flat=True, lanes=256,
-        settings={"difficulty": "easy", "learning_rate": 3e-4, "reward": "attributed"},
+        is_flat=True, lanes=256, reads_log=True,
+        settings={"difficulty": "easy", "learning_rate": 3e-4, "reward": "attributed"}, unused=_ON_POLICY,
     ),
     "fqi": Kind(
         "Fitted Q iteration", "A linear value of every arm, fitted again and again to a randomised log alone.",
-        is_flat=True, lanes=256,
-        settings={"difficulty": "easy", "reward": "attributed"},
-        unused=("layers", "learning_rate", "rollout", "epochs", "batches", "entropy", "harm_limit", "choice"),
+        is_flat=True, lanes=256, reads_log=True,
+        settings={"difficulty": "easy", "reward": "attributed"}, unused=("layers", "learning_rate", *_ON_POLICY),
     ),
     "sac": Kind(
         "SAC on the campaign", "Soft actor-critic that sets volumes, caps, a threshold and a price for the whole base, weekly.",
@@ -107,7 +115,9 @@ AGENTS: Final = {
             "steps": 20_000, "cardholders": 2000, "world_seeds": tuple(range(1001, 1009)), "evaluation_seeds": (9001, 9002, 9003),
             "decision_every": 7, "evaluate_every": 520, "learning_rate": 1e-3, "choice": "greedy",
         },
-        unused=("difficulty", "contact_price_cny", "rollout", "epochs", "batches", "entropy", "harm_limit", "evaluated"),
+        unused=(
+            "difficulty", "contact_price_cny", "rollout", "epochs", "batches", "entropy", "harm_limit", "evaluated", "observe",
+        ),
     ),
 }  # fmt: skip
 
@@ -141,7 +151,8 @@ class TrainingSettings:
         epochs: passes over a rollout.
         batches: minibatches in a pass.
         entropy: weight of the entropy bonus.
-        prior: chance of a contact with which an agent begins; of a campaign, its intensity.
+        prior: chance of a contact with which an agent begins, its inputs are scaled and a log is drawn, between 0 and 1; of a
+            campaign, the intensity with which it begins, 0 to 1.
         harm_limit: refusals, off-switches and complaints in 1,000 people and 30 days that `ppo_lagrangian` keeps to.
         choice: whether the finished agent is `greedy`, `sampled`, drawing what it does, or the `better` of the two.
         evaluate_every: steps between two evaluations.
@@ -186,6 +197,8 @@ class TrainingSettings:
             raise UnknownNameError("agent", self.agent, AGENTS)
         for seeds in (self.world_seeds, self.evaluation_seeds):
             refuse_arena_seeds(seeds)
+            if len(set(seeds)) < len(seeds):
+                raise CardArenaError(f"world seeds: expected each once, found {', '.join(map(str, seeds))}")
         if both := set(self.world_seeds) & set(self.evaluation_seeds):
             raise CardArenaError(
                 f"world seeds: expected others for training and for evaluation, found {min(both)} in both"
@@ -194,6 +207,8 @@ class TrainingSettings:
             ("terminal", ("bootstrap", "caretaker")),
             ("choice", ("greedy", "sampled", "better")),
             ("observe", tuple(SIGHTS)),
+            ("reward", FORMS),
+            ("difficulty", DIFFICULTIES),
         ):
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
@@ -201,7 +216,13 @@ class TrainingSettings:
                      "evaluated", "threads", "decision_every"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise CardArenaError(f"{name}: expected 1 or more, found {getattr(self, name)}")
-        if AGENTS[self.agent].is_campaign:
+        kind = AGENTS[self.agent]
+        # The twin who was left alone is in no bank's log.
+        if kind.reads_log and self.reward == "paired":
+            raise CardArenaError(
+                f"reward: expected 'gross' or 'attributed' of {self.agent!r}, which learns from a bank's log, found 'paired'"
+            )
+        if kind.is_campaign:
             if self.choice != "greedy":
                 raise CardArenaError(f"choice: expected 'greedy' of a campaign, found {self.choice!r}")
             if self.observe != "observables":
@@ -223,6 +244,15 @@ class TrainingSettings:
             raise CardArenaError(f"price: expected CNY from 0 on, the lower first, found {low:g},{high:g}")
         if not 0.0 <= self.gamma_per_day <= 1.0:
             raise CardArenaError(f"gamma: expected 0 to 1, found {self.gamma_per_day}")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise CardArenaError(f"learning_rate: expected more than 0, found {self.learning_rate:g}")
+        for name in ("entropy", "harm_limit"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise CardArenaError(f"{name}: expected 0 or more, found {getattr(self, name):g}")
+        # A chance is begun with as its logarithm, which 0 and 1 have none of; an intensity is cut off short of its ends.
+        if not (0.0 <= self.prior <= 1.0 if kind.is_campaign else 0.0 < self.prior < 1.0):
+            expected = "0 to 1" if kind.is_campaign else "a chance above 0 and below 1"
+            raise CardArenaError(f"prior: expected {expected}, found {self.prior:g}")
 
     @classmethod
     def of(cls, agent: str, **given: Any) -> "TrainingSettings":

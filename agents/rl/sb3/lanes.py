@@ -73,11 +73,13 @@ class Lessons:
         rows: shape (steps, journeys, columns), the observables.
         hidden: shape (steps, journeys, hidden columns), the hidden record.
         counts: shape (steps, journeys), bool, whether the journey had not come to its end.
+        persons: shape (journeys,), whose journey it is: the place among the people of the pool.
     """
 
     rows: NDArray[np.float32]
     hidden: NDArray[np.float32]
     counts: NDArray[np.bool_]
+    persons: NDArray[np.int64]
 
 
 class Lanes(JointVecEnv):
@@ -92,7 +94,9 @@ class Lanes(JointVecEnv):
         observation: what the network is given, scaling included once warm.
         reward_scale: CNY that count as 1.
         harm_price: CNY taken off for each refusal, off-switch or complaint: the multiplier of a constrained agent.
-        harm: refusals, off-switches and complaints since the last `take_counts`.
+        harm: refusals, off-switches and complaints since the last `take_harm`.
+        harm_days: days lived since.
+        paid: CNY since the last `take_counts`.
         days: days lived since.
     """
 
@@ -129,31 +133,49 @@ class Lanes(JointVecEnv):
         self._infos: list[dict[str, Any]] = [{} for _ in range(self._n)]
         self._told: list[int] = []
         self._set(observation)
-        self.take_counts()
+        self.harm, self.harm_days, self.days, self.paid = 0, 0, 0, 0.0
         shown = spaces.Box(-observation.clip, observation.clip, (self._sight.inputs,), np.float32)
         super().__init__(self.shells[0].journeys, self._n, shown, is_flat=is_flat)
 
-    def lessons(self, seed: int, p: float, rounds: int = 1) -> Lessons:
-        """Play the prior through whole journeys, a lane so many rounds; keep what was observed and what was true."""
+    @property
+    def decisions(self) -> int:
+        """Decisions of the longest episode."""
+        return max(self._steps())
+
+    def lessons(self, seed: int, p: float, rounds: int = 1, most: int | None = None) -> Lessons:
+        """Play the prior through whole journeys; keep what was observed and what was true.
+
+        Args:
+            seed: of journeys and luck.
+            p: chance of a contact.
+            rounds: journeys of each lane.
+            most: people's decisions to keep of a round: where there are more, those of every second lane, or every third.
+        """
         luck = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 3])))
-        steps = max(self._steps())
-        rows = np.zeros((steps, rounds, self._n, len(COLUMNS)), dtype=np.float32)
-        hidden = np.zeros((steps, rounds, self._n, len(HIDDEN_COLUMNS)), dtype=np.float32)
-        counts = np.zeros((steps, rounds, self._n), dtype=np.bool_)
+        steps = self.decisions
+        kept = np.arange(0, self._n, 1 if most is None else -(-self._n * steps // most))
+        rows = np.zeros((steps, rounds, len(kept), len(COLUMNS)), dtype=np.float32)
+        hidden = np.zeros((steps, rounds, len(kept), len(HIDDEN_COLUMNS)), dtype=np.float32)
+        counts = np.zeros((steps, rounds, len(kept)), dtype=np.bool_)
+        persons = np.zeros((rounds, len(kept)), dtype=np.int64)
         for k in range(rounds):
             outs = self._begun(seed + 1_000_003 + k)
+            persons[k] = np.concatenate([shell.journeys.slots.journey["member"] for shell in self.shells])[
+                kept
+            ]
             alive = np.ones(self._n, dtype=np.bool_)
             for step in range(steps):
-                rows[step, k], hidden[step, k] = _joined(outs, "observation"), self._hidden()
-                counts[step, k] = alive
+                rows[step, k], hidden[step, k] = _joined(outs, "observation")[kept], self._hidden()[kept]
+                counts[step, k] = alive[kept]
                 masks = _joined(outs, "mask")
                 outs = self._stepped(prior_actions(self.codec, masks, luck.random((self._n, 4)), p))
                 alive &= ~(_joined(outs, "terminated") | _joined(outs, "truncated"))
-        whole = steps, rounds * self._n
+        whole = steps, rounds * len(kept)
         return Lessons(
             rows.reshape(*whole, len(COLUMNS)),
             hidden.reshape(*whole, len(HIDDEN_COLUMNS)),
             counts.reshape(whole),
+            persons.reshape(-1),
         )
 
     def warm_up(self, seed: int, p: float = 0.05) -> None:
@@ -207,8 +229,10 @@ class Lanes(JointVecEnv):
         outs = self._stepped(self._actions)
         rewards = self._rewards(outs)
         harm = _joined(outs, "costs")[HARM].sum(axis=0)
+        days = int(_joined(outs, "days").sum())
         self.harm += int(harm.sum())
-        self.days += int(_joined(outs, "days").sum())
+        self.harm_days += days
+        self.days += days
         self.paid += float(rewards.sum())
         if self.harm_price:
             rewards = rewards - self.harm_price * harm
@@ -217,9 +241,10 @@ class Lanes(JointVecEnv):
         self._told = np.flatnonzero(ends).tolist()
         if self._told:
             last = self._sight(self._rows(outs)[ends], self._kept[ends])[0]
-            for i, inputs in zip(self._told, last, strict=True):
+            for i, inputs, mask in zip(self._told, last, _joined(outs, "mask")[ends], strict=True):
                 self._infos[i] = {
                     "terminal_observation": inputs.copy(),
+                    "terminal_mask": mask.copy(),
                     "TimeLimit.truncated": bool(self._bootstraps and truncated[i]),
                 }
             self._kept[ends] = 0.0
@@ -227,14 +252,23 @@ class Lanes(JointVecEnv):
         self._take(outs)
         return self._inputs, (rewards / self.reward_scale).astype(np.float32), ends, self._infos
 
+    def open_after(self, infos: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
+        """Return what the last step left open to the same people, shape as of `action_masks`; `infos` are that step's."""
+        masks = self._masks.copy()
+        for i in self._told:
+            masks[i] = infos[i]["terminal_mask"]
+        return self.codec.flat_mask(masks) if self.is_flat else masks.astype(np.bool_)
+
     def take_counts(self) -> dict[str, float]:
-        """Return harm, days and CNY since the last call."""
-        counts = {
-            "harm": getattr(self, "harm", 0),
-            "days": getattr(self, "days", 0),
-            "paid": getattr(self, "paid", 0.0),
-        }
-        self.harm, self.days, self.paid = 0, 0, 0.0
+        """Return days and CNY since the last call."""
+        counts = {"days": self.days, "paid": self.paid}
+        self.days, self.paid = 0, 0.0
+        return counts
+
+    def take_harm(self) -> tuple[int, int]:
+        """Return harm, and the days in which it came, since the last call; what `take_counts` counts is left alone."""
+        counts = self.harm, self.harm_days
+        self.harm, self.harm_days = 0, 0
         return counts
 
     def arrays(self) -> dict[str, np.ndarray]:

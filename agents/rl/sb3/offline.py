@@ -11,7 +11,7 @@ from stable_baselines3.common.utils import polyak_update
 from cardarena.agents.base import one_thread
 from cardarena.agents.fitted_q import FittedQIteration, Transitions
 from cardarena.agents.rl.sb3.lanes import Lanes, prior_actions
-from cardarena.agents.rl.sb3.online import Arrays, Dqn, MaskedDqn
+from cardarena.agents.rl.sb3.online import Arrays, Dqn, MaskedDqn, Remembered
 from cardarena.agents.rl.settings import TrainingSettings
 from cardarena.simulator.envs.actions import ActionCodec
 
@@ -27,25 +27,16 @@ class ConservativeDqn(MaskedDqn):
     ALPHA = 0.1
     log_chances: Any = 0.0
 
-    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
-        """Take gradient steps on minibatches of the log."""
-        self._update_learning_rate(self.policy.optimizer)
-        log: Any = self.replay_buffer
-        for _ in range(gradient_steps):
-            rows = log.sample(batch_size)
-            with torch.no_grad():
-                following = self.q_net_target(rows.next_observations).max(dim=1, keepdim=True).values
-                target = rows.rewards + (1.0 - rows.dones) * self.gamma * following
-            values = self.q_net(rows.observations)
-            own = values.gather(1, rows.actions.long())
-            beyond = torch.logsumexp(values + self.log_chances, dim=1, keepdim=True) - own
-            loss = 0.5 * (own - target).square().mean() + self.ALPHA * beyond.mean()
-            self.policy.optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-            self.policy.optimizer.step()
-            polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), 0.005)
-        self._n_updates += gradient_steps
+    def loss(self, rows: Remembered) -> torch.Tensor:
+        """Return the squared error of a minibatch and the conservative part."""
+        values = self.q_net(rows.observations)
+        own = values.gather(1, rows.actions.long())
+        beyond = torch.logsumexp(values + self.log_chances, dim=1, keepdim=True) - own
+        return 0.5 * (own - self.targets(rows)).square().mean() + self.ALPHA * beyond.mean()
+
+    def after_step(self) -> None:
+        """Let the target network follow: there are no steps of the environment."""
+        polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), 0.005)
 
 
 class Cql(Dqn):
@@ -53,6 +44,12 @@ class Cql(Dqn):
 
     algorithm_class = ConservativeDqn
     BATCH = 512
+
+    @property
+    def lived(self) -> int:
+        """Decisions in the log."""
+        buffer = self.algorithm.replay_buffer
+        return buffer.size() * buffer.n_envs
 
     def teach(self, steps: int, seed: int, learning_rate: float) -> None:
         """Look at `steps` logged decisions; the log is written first, and never added to."""
@@ -79,6 +76,7 @@ class Cql(Dqn):
         """Fill the buffer with what the prior does and what comes of it."""
         buffer = self.algorithm.replay_buffer
         for step in logged(self.lanes, self.settings.prior, seed):
+            buffer.note_open(step.is_open)
             buffer.add(step.inputs, step.following, step.actions, step.rewards, step.ends, step.infos)
             if buffer.full:
                 return
@@ -93,6 +91,7 @@ class Fqi:
     Attributes:
         lanes: what wrote the log.
         steps: logged decisions looked at.
+        lived: decisions simulated for the log, what the horizon cut off included.
         memory: none.
         activation: of hidden layers, of which there are none.
         layers: none: the values are linear in the inputs.
@@ -107,7 +106,7 @@ class Fqi:
 
     def __init__(self, settings: TrainingSettings, lanes: Lanes) -> None:
         """Write the log, by a luck that is a function of the settings' seed, and solve the regression."""
-        self.settings, self.lanes, self.steps = settings, lanes, 0
+        self.settings, self.lanes, self.steps, self.lived = settings, lanes, 0, 0
         log = self.write_log(min(self.LOG_ROWS, settings.evaluate_every))
         # What was lived for the log is no part of the training; a resumed one lives it again.
         lanes.take_counts()
@@ -123,6 +122,7 @@ class Fqi:
         for step in logged(self.lanes, self.settings.prior, self.settings.seed):
             cut = np.array([info.get("TimeLimit.truncated", False) for info in step.infos])
             keep = ~cut
+            self.lived += len(keep)
             whole = (step.inputs, step.actions, step.rewards, step.following, ~step.ends, step.is_open)
             parts.append(tuple(part[keep] for part in whole))
             count += int(keep.sum())
@@ -177,7 +177,7 @@ class Logged(NamedTuple):
         following: the inputs after it; of the same person, where the episode ended.
         ends: whether it ended.
         infos: what Stable-Baselines3 is told.
-        is_open: shape (lanes, actions), what was open after it; where the episode ended, in the next.
+        is_open: shape (lanes, actions), what was open after it, to the same person.
     """
 
     inputs: np.ndarray
@@ -207,6 +207,6 @@ def logged(lanes: Lanes, prior: float, seed: int) -> Iterator[Logged]:
         for i in np.flatnonzero(ends):
             following[i] = infos[i]["terminal_observation"]
         yield Logged(
-            inputs, actions, rewards, following, ends, [dict(info) for info in infos], lanes.action_masks()
+            inputs, actions, rewards, following, ends, [dict(info) for info in infos], lanes.open_after(infos)
         )
         inputs = np.array(begun)

@@ -1,6 +1,7 @@
 """Training at a tiny scale: determinism, resuming exactly, what is written, and the pieces that a trainer hangs on."""
 
-from dataclasses import replace
+import csv
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,20 +75,57 @@ def test_the_log_goes_on_with_the_same_person_and_knows_what_was_open() -> None:
     lanes, twin = lanes_of(is_flat=True), lanes_of(is_flat=True)
     for each in (lanes, twin):
         each.warm_up(3)
-    ended = 0
+    ended = others = 0
     for number, step in enumerate(logged(lanes, 0.3, 5)):
         begun, rewards, ends, infos = twin.step(step.actions)
         np.testing.assert_array_equal(step.rewards, rewards)
-        np.testing.assert_array_equal(step.is_open, twin.action_masks())
         assert np.array_equal(step.ends, ends)
+        np.testing.assert_array_equal(step.is_open[~ends], twin.action_masks()[~ends])
         np.testing.assert_array_equal(step.following[~ends], begun[~ends])
         for i in np.flatnonzero(ends):
             np.testing.assert_array_equal(step.following[i], infos[i]["terminal_observation"])
+            last = twin.codec.flat_mask(infos[i]["terminal_mask"][None])[0]
+            np.testing.assert_array_equal(step.is_open[i], last)
+            others += int(not np.array_equal(last, twin.action_masks()[i]))
             assert not np.array_equal(step.following[i], begun[i]), "another person's day"
         ended += int(ends.sum())
         if number == 12:
             break
     assert ended >= 12
+    assert others > 0, "the next person's mask would do"
+
+
+@pytest.mark.parametrize("agent", ["dqn", "cql"])
+def test_a_target_promises_nothing_that_is_blocked(agent: str) -> None:
+    from cardarena.agents.rl.sb3.learners import LEARNERS
+
+    lanes = lanes_of(is_flat=True, reward="attributed", difficulty="easy")
+    lanes.warm_up(3)
+    learner = LEARNERS[agent](settings_of(agent, lanes=12, reward="attributed"), lanes)
+    algorithm = learner.algorithm
+    algorithm.replay_buffer = type(algorithm.replay_buffer)(
+        480, lanes.observation_space, lanes.action_space, "cpu", n_envs=12
+    )
+    learner.teach(240, 1, 1e-3)
+    buffer = algorithm.replay_buffer
+    rows = buffer.sample(256)
+    is_open = rows.is_open.numpy()
+    assert is_open[:, 0].all()
+    assert 0.0 < is_open[:, 1:].mean() < 1.0
+    # What is kept as bits is what the sampled rows are given.
+    bits = np.unpackbits(buffer.next_open, axis=2, count=lanes.codec.n_flat)
+    kept = bits[: buffer.size()].reshape(-1, lanes.codec.n_flat)
+    following = buffer.next_observations[: buffer.size()].reshape(len(kept), -1)
+    for inputs, own in zip(rows.next_observations.numpy()[:20], is_open, strict=False):
+        assert any(np.array_equal(kept[k], own) for k in np.flatnonzero((following == inputs).all(axis=1)))
+    with torch.no_grad():
+        algorithm.q_net_target.q_net[-1].bias[0] = -1.0  # so that contacts look better than nothing
+    values = algorithm.q_net_target(rows.next_observations).detach().numpy()
+    best = np.array([row[mask].max() for row, mask in zip(values, is_open, strict=True)])
+    goes_on = 1.0 - rows.dones.numpy()[:, 0]
+    expected = rows.rewards.numpy()[:, 0] + goes_on * algorithm.gamma * best
+    np.testing.assert_allclose(algorithm.targets(rows).numpy()[:, 0], expected, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(best, values.max(axis=1)), "the best of all would do"
 
 
 def test_fitted_q_learns_from_the_log_alone_and_plays_what_it_fitted() -> None:
@@ -158,7 +196,7 @@ def test_a_campaign_begins_as_a_modest_plan(tmp_path: Path) -> None:
     from cardarena.agents.rl.sb3.sac import Sac
     from cardarena.simulator.envs.campaign_plan import CampaignCodec
 
-    train(settings_of("sac", steps=1, learning_rate=0.0, prior=0.25), tmp_path)
+    train(settings_of("sac", steps=1, learning_rate=1e-30, prior=0.25), tmp_path)
     agent = read_agent(tmp_path)
     card = agent.card
     rng = np.random.Generator(np.random.Philox(6))
@@ -171,12 +209,39 @@ def test_a_campaign_begins_as_a_modest_plan(tmp_path: Path) -> None:
     assert card.actions.form == "campaign"
 
 
-@pytest.mark.parametrize(
-    ("agent", "name"), [("sac", "difficulty"), ("sac", "rollout"), ("fqi", "learning_rate")]
-)
-def test_a_setting_that_would_do_nothing_is_refused(agent: str, name: str) -> None:
-    with pytest.raises(CardArenaError, match=f"{name}: expected none for '{agent}'"):
-        TrainingSettings.of(agent, **{name: 1})
+class Asked:
+    """Settings that note which of them are asked for."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        self.settings, self.names = settings, set[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.add(name)
+        return getattr(self.settings, name)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_setting_is_asked_for_in_training_or_refused(agent: str, tmp_path: Path) -> None:
+    from cardarena.agents.rl.training import _Course
+
+    settings = settings_of(agent)
+    asked: Any = Asked(settings)
+    course = _Course(asked, tmp_path, agent, "")
+    course.chunk()
+    assert course.reason is None
+    choice = course.ground.choices[0]
+    names = set(asked.names)
+    # The card is written of settings without being made by them.
+    judged = course._agent(choice)
+    asked.names = names
+    course.ground.worth(judged)
+    unused = set(AGENTS[agent].unused)
+    # A rate that falls is told to every learner, whether it learns by rates or not.
+    assert {field.name for field in fields(settings)} - asked.names == unused - {"learning_rate"}
+    assert not unused & set(judged.card.training.settings)
+    for name in unused:
+        with pytest.raises(CardArenaError, match=f"{name}: expected none for '{agent}'"):
+            TrainingSettings.of(agent, **{name: getattr(settings, name)})
 
 
 def test_a_campaign_has_no_sampled_form() -> None:
@@ -209,7 +274,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_training_ends_when_nothing_gets_better(tmp_path: Path) -> None:
-    finished = train(settings_of(learning_rate=0.0, steps=10_000, patience=2), tmp_path)
+    finished = train(settings_of(learning_rate=1e-30, steps=10_000, patience=2), tmp_path)
     assert finished.reason == "no better in 2 evaluations"
     assert finished.steps == 3 * 128
 
@@ -225,11 +290,28 @@ def test_training_ends_when_nothing_gets_better(tmp_path: Path) -> None:
         ({"observe": "beleifs"}, UnknownNameError, "did you mean 'beliefs'"),
         ({"scenarios": ("baseline", "baseline")}, CardArenaError, "each once, found baseline, baseline"),
         ({"contact_price_cny": (2.0, 1.0)}, CardArenaError, "the lower first, found 2,1"),
+        ({"world_seeds": (1001, 1002, 1001)}, CardArenaError, "each once, found 1001, 1002, 1001"),
+        ({"evaluation_seeds": (9001, 9001)}, CardArenaError, "each once, found 9001, 9001"),
+        ({"reward": "atributed"}, UnknownNameError, "did you mean 'attributed'"),
+        ({"difficulty": "esay"}, UnknownNameError, "did you mean 'easy'"),
+        ({"learning_rate": 0.0}, CardArenaError, "learning_rate: expected more than 0, found 0"),
+        ({"learning_rate": float("nan")}, CardArenaError, "learning_rate: expected more than 0, found nan"),
+        ({"entropy": -0.1}, CardArenaError, "entropy: expected 0 or more, found -0.1"),
+        ({"agent": "ppo_lagrangian", "harm_limit": -1.0}, CardArenaError, "harm_limit: expected 0 or more"),
+        ({"prior": 0.0}, CardArenaError, "prior: expected a chance above 0 and below 1, found 0"),
+        ({"prior": 1.0}, CardArenaError, "prior: expected a chance above 0 and below 1, found 1"),
+        ({"agent": "sac", "prior": 1.1}, CardArenaError, "prior: expected 0 to 1, found 1.1"),
+        ({"agent": "cql", "reward": "paired"}, CardArenaError, "'gross' or 'attributed' of 'cql'"),
+        ({"agent": "fqi", "reward": "paired"}, CardArenaError, "'gross' or 'attributed' of 'fqi'"),
     ],
 )
 def test_wrong_settings_are_refused(changes: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         settings_of(**changes)
+
+
+def test_a_campaign_may_begin_with_no_or_full_intensity() -> None:
+    assert [settings_of("sac", prior=prior).prior for prior in (0.0, 1.0)] == [0.0, 1.0]
 
 
 def test_an_unknown_agent_and_a_ranked_world_are_refused(tmp_path: Path) -> None:
@@ -330,8 +412,34 @@ def test_the_card_counts_what_was_simulated(tmp_path: Path, reward: str) -> None
     assert spent.trials == 1
 
 
+@pytest.mark.parametrize("agent", ["cql", "fqi"])
+def test_who_learns_from_a_log_counts_the_log_and_not_how_often_it_was_looked_at(
+    tmp_path: Path, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cardarena.agents.rl.sb3 import offline
+
+    monkeypatch.setattr(offline.Cql, "BUFFER", 20 * SMALL["lanes"])
+    written = []
+
+    def noted(*arguments: Any) -> Any:
+        for step in _logged(*arguments):
+            written.append(len(step.ends))
+            yield step
+
+    _logged = offline.logged
+    monkeypatch.setattr(offline, "logged", noted)
+    days = {}
+    for steps in (128, 384):
+        train(settings_of(agent, steps=steps, evaluate_every=128), tmp_path / str(steps))
+        days[steps] = read_agent(tmp_path / str(steps)).card.training.cardholder_days
+    logs = sum(written) // 2
+    judged = SMALL["evaluated"] * (10 + 180) * 2
+    assert days[128] == SMALL["lanes"] * 10 + logs + judged
+    assert days[384] == days[128] + 2 * judged
+
+
 def test_an_actor_begins_as_the_prior(tmp_path: Path) -> None:
-    train(settings_of(steps=16, evaluate_every=16, rollout=1, batches=1, learning_rate=0.0), tmp_path)
+    train(settings_of(steps=16, evaluate_every=16, rollout=1, batches=1, learning_rate=1e-30), tmp_path)
     agent = read_agent(tmp_path)
     rng = np.random.Generator(np.random.Philox(6))
     x = rng.normal(size=(500, agent.card.inputs)).astype(np.float32)
@@ -346,12 +454,24 @@ def test_the_price_of_harm_rises_above_the_limit_and_falls_below_it() -> None:
 
     learner = LagrangianPpo(settings_of("ppo_lagrangian", harm_limit=10.0), lanes_of())
     lanes = learner.lanes
-    lanes.harm, lanes.days = 30, 30_000  # 30 in 1,000 people and 30 days
+    lanes.harm, lanes.harm_days = 30, 30_000  # 30 in 1,000 people and 30 days
     learner.move_price()
     assert lanes.harm_price == pytest.approx(20.0 * LagrangianPpo.RATE)
-    lanes.harm, lanes.days = 0, 30_000
+    lanes.harm, lanes.harm_days = 0, 30_000
     learner.move_price()
     assert lanes.harm_price == pytest.approx(10.0 * LagrangianPpo.RATE)
+
+
+def test_moving_the_price_leaves_the_curve_its_counts(tmp_path: Path) -> None:
+    rows = []
+    for agent in ("ppo_lagrangian", "maskable_ppo"):
+        # A limit that is never reached: the price stays at nought, and both learn the same.
+        limit = {"harm_limit": 1e9} if agent == "ppo_lagrangian" else {}
+        train(settings_of(agent, **limit), tmp_path / agent)
+        with (tmp_path / agent / CURVE).open() as file:
+            rows.append([row["training_cny_a_day"] for row in csv.DictReader(file)])
+    assert rows[0] == rows[1]
+    assert all(float(value) != 0.0 for value in rows[0])
 
 
 def test_harm_is_charged_at_its_price() -> None:
