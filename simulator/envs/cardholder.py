@@ -21,6 +21,7 @@ class JourneyEnv(gymnasium.Env[Any, np.ndarray]):
     """One journey: a step a decision, until the account closes or the horizon comes. What kind of journey, a subclass says."""
 
     metadata = METADATA
+    reward_form: str
     kind: ClassVar[type[Journeys]] = Journeys
     offer_observation_table: ClassVar[tuple[Column, ...]] = OFFER_TABLE
 
@@ -41,7 +42,8 @@ class JourneyEnv(gymnasium.Env[Any, np.ndarray]):
         self.render_mode = render_mode
         self.shell = Shell(pool, 1, kind=self.kind, threads=1, **settings)
         self.journeys = self.shell.journeys
-        self.metadata = {**METADATA, "is_privileged": self.journeys.form == "paired"}
+        self.reward_form = self.journeys.form
+        self.metadata = {**METADATA, "is_privileged": self.reward_form == "paired"}
         self.action_space = self.shell.action_space
         self.observation_space = self.shell.observation_space
         self.feature_names = self.journeys.columns

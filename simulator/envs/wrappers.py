@@ -64,16 +64,22 @@ class FlatAction(gymnasium.Wrapper[Any, Any, Any, Any]):
 class VectorReward(gymnasium.Wrapper[Any, Any, Any, Any]):
     """The terms of the reward side by side, as MO-Gymnasium has it: `reward_space`, and an array for a reward.
 
+    MO-Gymnasium's own wrappers, such as `LinearReward`, go around this one: they read `env.unwrapped.reward_space`, which is
+    there once an environment is wrapped.
+
     Attributes:
         terms: names of the objectives, those that the environment's form uses; they sum to the scalar reward.
-        reward_space: their space.
+        reward_space: their space; `env.unwrapped.reward_space` too.
+        reward_dim: how many there are; `env.unwrapped.reward_dim` too.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
-        """Wrap an environment."""
+        """Wrap any of our environments."""
         super().__init__(env)
-        self.terms = USED[_bare(env).journeys.form]
-        self.reward_space = spaces.Box(-_MOST, _MOST, (len(self.terms),), np.float64)
+        core: Any = env.unwrapped
+        self.terms = USED[core.reward_form]
+        self.reward_dim = core.reward_dim = len(self.terms)
+        self.reward_space = core.reward_space = spaces.Box(-_MOST, _MOST, (self.reward_dim,), np.float64)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Take a decision; the reward has shape (terms,), CNY."""

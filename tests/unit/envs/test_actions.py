@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.fakes.small_pools import ARGUMENTS, drawn_actions, small_pool
 
-from cardarena.agents.gymnasium_ids import register
+from cardarena.agents.gymnasium_ids import ENTRY_POINTS, register
 from cardarena.simulator.envs.actions import ActionCodec
 from cardarena.simulator.envs.wrappers import Constrained, FlatAction, VectorReward
 from cardarena.simulator.errors import UnknownNameError
@@ -97,6 +97,29 @@ def test_a_vector_reward_sums_to_the_scalar_one(reward: str) -> None:
         many, one = vector.step(actions)[1], scalar.step(actions)[1]
         assert many in vector.reward_space
         assert many.sum() == pytest.approx(one, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(ENTRY_POINTS))
+def test_every_environment_serves_what_multi_objective_and_constrained_learners_ask_for(name: str) -> None:
+    scalar: Any = gymnasium.make(name, **ARGUMENTS)
+    assert not hasattr(scalar.unwrapped, "reward_space")
+    env: Any = VectorReward(gymnasium.make(name, **ARGUMENTS))
+    # What MO-Gymnasium's LinearReward and MORecordEpisodeStatistics do.
+    weight = np.ones(shape=env.unwrapped.reward_space.shape)
+    assert env.unwrapped.reward_space.shape[0] == env.unwrapped.reward_dim == len(env.terms)
+    safe: Any = Constrained(gymnasium.make(name, **ARGUMENTS))
+    for one in (env, scalar, safe):
+        one.reset(seed=2)
+    env.action_space.seed(2)
+    for _ in range(2):
+        action = env.action_space.sample()
+        many, one, six = env.step(action), scalar.step(action), safe.step(action)
+        assert many[1] in env.reward_space
+        assert np.dot(many[1], weight) == pytest.approx(one[1], abs=1e-12)
+        assert six[2] == pytest.approx(sum(one[4]["costs"][cost] for cost in safe.costs))
+        assert six[1] == one[1]
+    for reward in ("gross", "attributed", "paired"):
+        assert gymnasium.make(name, **ARGUMENTS, reward=reward).unwrapped.reward_form == reward
 
 
 def test_a_constrained_step_has_six_values() -> None:
