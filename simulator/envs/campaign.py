@@ -130,7 +130,7 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
     - `attributed`: purchases within 14 days of a delivered contact of this campaign, whole, and `contact_cost`. Biased, as
       banks do it.
     - `paired`: `expected` margin and, less it, the silent `twin`'s, same people, same luck. Privileged: no bank can compute it.
-    - `terminal`, on the last step: see `terminal_value`. `contact_price` is 0: the price steers the rule and is no money.
+    - `terminal`, on the last step: `info["terminal_value"]`, discounted. `contact_price` is 0: the price steers the rule and is no money.
 
     ## Costs
     `info["costs"]`, what a bank sees in the step, per 1,000 cardholders open on day 0: `over_cap` (contacts that a frequency cap
@@ -141,11 +141,14 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
     one.
 
     ## Episode end
-    Never terminated: a base outlives its accounts. Truncated at the horizon. A learner that sees the terminal value
-    paid must not bootstrap there once more (Stable-Baselines3: `replay_buffer_kwargs={"handle_timeout_termination": False}`).
+    Never terminated: a base outlives its accounts. Truncated at the horizon, where `info["terminal_value"]` is what the base
+    then brings in the run-out, CNY a cardholder open on day 0. A learner that sees it paid must not bootstrap there once
+    more (Stable-Baselines3: `replay_buffer_kwargs={"handle_timeout_termination": False}`). With `terminal_value=False` it is
+    neither paid nor told, and no run-out is played.
 
     ## Info
-    `dt`, `day`, `reward_terms`, `costs`, `terminal_value` (in the last step), `contacts` delivered and `spent_cny` in the step.
+    `dt`, `day`, `reward_terms`, `costs`, `contacts` delivered and `spent_cny` in the step, and where it is paid
+    `terminal_value`, zero but at the horizon.
 
     ## Vector version
     `gymnasium.make_vec` steps single environments, one after the other (`vectorization_mode="sync"`, the default) or one process
@@ -174,7 +177,7 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         decision_every: int = 7,
         horizon: int | None = None,
         reward: str = "gross",
-        terminal_value: str | bool = "run_out",
+        terminal_value: str | bool = True,
         run_out_days: int | None = None,
         daily_discount: float = DAILY_DISCOUNT,
         render_mode: str | None = None,
@@ -187,8 +190,9 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
             decision_every: days of a step.
             horizon: decision days of an episode; the scenario's by default.
             reward: form of the reward: `gross`, `attributed` or `paired`.
-            terminal_value: `run_out` plays both arms on under the run-out policy, and the term `terminal` is what they bring,
-                realised or expected as the form is; False pays nothing.
+            terminal_value: whether the value of the run-out joins the reward, as the term `terminal`, where the horizon
+                comes, and is told in `info`. Both arms are played on under the run-out policy, and the value is what they
+                bring, realised or expected as the form is. `run_out` is another name for True.
             run_out_days: days of it; the scenario's by default.
             daily_discount: weight of a day over that of the day before.
             render_mode: `ansi` for a line a step, or None.
@@ -201,8 +205,10 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
             raise CardArenaError("worlds: expected one or more, found none")
         if reward not in REWARD_FORMS:
             raise UnknownNameError("reward", reward, REWARD_FORMS)
-        if terminal_value not in ("run_out", False):
-            raise CardArenaError(f"terminal_value: expected 'run_out' or False, found {terminal_value!r}")
+        if terminal_value != "run_out" and not isinstance(terminal_value, bool):
+            raise CardArenaError(
+                f"terminal_value: expected True, 'run_out' or False, found {terminal_value!r}"
+            )
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise UnknownNameError("render mode", render_mode, self.metadata["render_modes"])
         scenario = worlds[0].world.scenario
@@ -210,7 +216,8 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         self.decision_every = _at_least(1, "decision_every", decision_every)
         self.horizon = _at_least(1, "horizon", scenario.horizon.days if horizon is None else horizon)
         after = scenario.horizon.run_out_days if run_out_days is None else run_out_days
-        self.run_out_days = _at_least(0, "run_out_days", after) if terminal_value == "run_out" else 0
+        self.adds_terminal = bool(terminal_value)
+        self.run_out_days = _at_least(0, "run_out_days", after) if self.adds_terminal else 0
         if not 0.0 < daily_discount <= 1.0:
             raise CardArenaError(f"daily_discount: expected above 0 and at most 1, found {daily_discount}")
         self.reward_form, self.daily_discount, self.render_mode = reward, daily_discount, render_mode
@@ -283,7 +290,8 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         world.play(self.plan, dt, sink=self._ledger, budget_mfen=self._budget, reset=False)
         self._is_over = world.day >= self.horizon
         terms = self._terms(self._ledger, self._twin(first, dt))
-        value = terms["terminal"] = self._terminal(dt) if self._is_over else 0.0
+        value = self._terminal() if self._is_over else 0.0
+        terms["terminal"] = self.daily_discount**dt * value
         reward = float(sum(terms.values()))
         observation, info = self._look(), self._info(dt, terms, value)
         self._line = self._told(info, reward)
@@ -344,8 +352,8 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
             return []
         return self.base.silent(self.horizon, self.run_out_days)[first : first + days]
 
-    def _sum(self, daily: Sequence[int], first: int = 0) -> float:
-        return discounted(daily, self.daily_discount, first) * _CNY_PER_MFEN / self._n_start
+    def _sum(self, daily: Sequence[int]) -> float:
+        return discounted(daily, self.daily_discount) * _CNY_PER_MFEN / self._n_start
 
     def _terms(self, ledger: CampaignLedger, twin: Sequence[int]) -> dict[str, float]:
         terms = dict.fromkeys(REWARD_TERMS, 0.0)
@@ -360,8 +368,8 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
             terms["twin"] = -self._sum(twin)
         return terms
 
-    def _terminal(self, dt: int) -> float:
-        """Return what the run-out brings, seen from the beginning of the last step, `dt` days before it begins."""
+    def _terminal(self) -> float:
+        """Return what the run-out brings, seen from its first day."""
         if not self.run_out_days:
             return 0.0
         world = self._playing().fork()
@@ -369,20 +377,20 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         ledger = self.base.run_out(world, self.run_out_days)
         if self.reward_form == "paired":
             twin = self._twin(day, self.run_out_days)
-            return self._sum(ledger.expected, dt) - self._sum(twin, dt)
-        return sum(self._sum(ledger.terms[name], dt) for name in REALISED_TERMS)
+            return self._sum(ledger.expected) - self._sum(twin)
+        return sum(self._sum(ledger.terms[name]) for name in REALISED_TERMS)
 
     def _info(self, dt: int, terms: dict[str, float], value: float) -> dict[str, Any]:
         world, ledger = self._playing(), self._ledger
-        return {
+        info = {
             "dt": dt,
             "day": world.day,
             "reward_terms": terms,
             "costs": {name: 1000.0 * ledger.costs[name] / self._n_start for name in COSTS},
-            "terminal_value": value,
             "contacts": ledger.delivered,
             "spent_cny": ledger.spent_mfen * _CNY_PER_MFEN,
         }
+        return {**info, "terminal_value": value} if self.adds_terminal else info
 
     def _told(self, info: dict[str, Any], reward: float) -> str:
         left = (

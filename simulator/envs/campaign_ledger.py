@@ -135,7 +135,6 @@ def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (rows["cardholder"].astype(np.int64) << 32) | rows["ordinal"], at
 
 
-def discounted(daily: Sequence[int], daily_discount: float, first: int = 0) -> float:
-    """Return the sum of daily amounts, each discounted by the days before it, the first of them by `first` days."""
-    days = np.arange(first, first + len(daily))
-    return float(np.asarray(daily, dtype=np.float64) @ daily_discount**days)
+def discounted(daily: Sequence[int], daily_discount: float) -> float:
+    """Return the sum of daily amounts, each discounted by the days before it."""
+    return float(np.asarray(daily, dtype=np.float64) @ daily_discount ** np.arange(len(daily)))

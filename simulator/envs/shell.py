@@ -99,7 +99,12 @@ class Shell:
                 cuts the journey, and is told in `info`. It is fitted at the first such end.
             offer_features: whether public facts of the offers are observed too.
             **settings: see above.
+
+        Raises:
+            ValueError: a terminal value that is neither True nor False.
         """
+        if not isinstance(terminal_value, bool):
+            raise ValueError(f"terminal_value: expected True or False, found {terminal_value!r}")
         self.journeys = kind(pool, n, **settings)
         self.adds_terminal = terminal_value
         self.offers = offer_table(pool, self.journeys.codec) if offer_features else None

@@ -192,7 +192,7 @@ class CampaignGround(Ground):
                 decision_every=settings.decision_every,
                 horizon=settings.horizon,
                 reward=settings.reward,
-                terminal_value="run_out" if is_cared_for else False,
+                terminal_value=is_cared_for,
             )
             for _ in range(settings.lanes)
         ]

@@ -251,9 +251,40 @@ def test_info_says_the_same_things_in_every_form(worlds):
         assert ("attributed" in used) == (form == "attributed")
         assert env.metadata["is_privileged"] == (form == "paired")
         assert [step[4]["terminal_value"] for step in steps[:-1]] == [0.0] * (len(steps) - 1)
-        assert steps[-1][4]["terminal_value"] == steps[-1][4]["reward_terms"]["terminal"] != 0.0
+        last = steps[-1][4]
+        paid = last["terminal_value"] * DAILY_DISCOUNT ** last["dt"]
+        assert last["reward_terms"]["terminal"] == pytest.approx(paid) != 0.0
         assert [step[3] for step in steps] == [False] * (len(steps) - 1) + [True]
         assert not any(step[2] for step in steps)
+
+
+def test_the_terminal_value_is_that_of_the_horizon_however_long_the_last_step_was(worlds):
+    still = -np.ones(small_campaign(worlds).codec.size, dtype=np.float32)
+    for form in REWARD_FORMS:
+        long, short = (
+            play(small_campaign(worlds, reward=form, daily_discount=0.9, decision_every=days), still)[-1][4]
+            for days in (8, 3)
+        )
+        assert (long["dt"], short["dt"]) == (8, 3)
+        assert long["terminal_value"] == pytest.approx(short["terminal_value"])
+        for info in (long, short):
+            paid = info["terminal_value"] * 0.9 ** info["dt"]
+            assert info["reward_terms"]["terminal"] == pytest.approx(paid)
+
+
+def test_the_terminal_value_has_the_words_of_the_other_environments(worlds):
+    act = encoded(small_campaign(worlds))
+    named, plain, default = (
+        play(small_campaign(worlds[:1], **given), act)
+        for given in ({"terminal_value": "run_out"}, {"terminal_value": True}, {})
+    )
+    assert [step[1] for step in named] == [step[1] for step in plain] == [step[1] for step in default]
+    env = small_campaign(worlds, terminal_value=False)
+    _, start = env.reset(seed=0)
+    steps = play(env, act)
+    for info in (start, *(step[4] for step in steps)):
+        assert "terminal_value" not in info
+        assert info["reward_terms"]["terminal"] == 0.0
 
 
 def test_attribution_gives_the_campaign_every_purchase_after_a_contact(worlds):
@@ -392,7 +423,7 @@ def test_what_makes_no_sense_is_refused(worlds):
     for wrong, words in (
         ({"decision_every": 0}, "decision_every: expected a whole number from 1"),
         ({"horizon": 0}, "horizon: expected"),
-        ({"terminal_value": True}, "terminal_value: expected 'run_out' or False"),
+        ({"terminal_value": "fitted"}, "terminal_value: expected True, 'run_out' or False, found 'fitted'"),
         ({"daily_discount": 1.1}, "daily_discount: expected"),
         ({"channels": ("sms", "sms")}, "different names"),
     ):

@@ -60,4 +60,3 @@ def test_a_step_counts_its_own_contacts_and_others_hear_of_them():
 
 def test_discounting_counts_days_from_the_first():
     assert discounted([8, 4], 0.5) == 10.0
-    assert discounted([8, 4], 0.5, first=1) == 5.0

@@ -272,6 +272,11 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
         Journeys(small_pool(), 1, **settings)
 
 
+def test_a_terminal_value_of_another_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="terminal_value: expected True or False, found 'run_out'"):
+        Shell(small_pool(), 1, terminal_value="run_out")  # pyright: ignore[reportArgumentType]
+
+
 def test_actions_out_of_range_are_refused() -> None:
     made = journeys_of(2)
     with pytest.raises(ValueError, match="row 1: expected parts from 0"):
