@@ -4,10 +4,12 @@ One codec for environments, trained policies and tests. An action speaks of posi
 speaks of codes of the catalogue.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardarena.simulator.bank.gate import is_never_deepest
 from cardarena.simulator.contracts import Bools, Floats, Ints
@@ -79,6 +81,25 @@ class ActionCodec:
             is_halved=difficulty == "hard",
             too_deep=too_deep,
         )
+
+    def stock(self, names: Sequence[str], held_out: Sequence[str]) -> NDArray[np.int8]:
+        """Return which offers to choose from are ever on a menu, shape (offers,).
+
+        Args:
+            names: of the catalogue's offers, by code.
+            held_out: names of offers that are on none.
+
+        Raises:
+            UnknownNameError: no such offer.
+            ValueError: none is left.
+        """
+        for name in held_out:
+            if name not in names:
+                raise UnknownNameError("offer", name, names)
+        stock = np.array([names[code] not in held_out for code in self.offers], dtype=np.int8)
+        if not stock.any():
+            raise ValueError("held_out_offers: expected at least one offer left to choose from, found none")
+        return stock
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:

@@ -143,7 +143,9 @@ class CardholderEnv(JourneyEnv):
     A contact goes out at its channel's minute of the day, arrives after the channel's delay, and is checked again then.
 
     `difficulty` says what there is to choose from: `easy` an offer a category, three channels and depth 0, `standard`
-    everything, `hard` everything, but each episode a random half of the offers is off the menu.
+    everything, `hard` everything, but each episode a random half of the offers is off the menu: another half each time, so that
+    in the long run every offer is met. `held_out_offers` are on no menu, though the action has a place for them: who learned
+    without them can be tried on them. What was sent before the episode still arrives.
 
     ## Observation space
     `Dict(cardholder=Box(columns), offers=Box(offers x offer columns))`, float32; without `offer_features` the first `Box` alone.

@@ -143,7 +143,7 @@ def _step(first, last, slots, base, rules, choice, settings, actions, out, rows,
             for byte in range(_HOT, _PERSON_BYTES, LINE):
                 prefetch(slots.people, after, byte)
         if slots.journey[i].is_over == 1:
-            draw_episode(slots.journey[i], base.members, setting, slots.menu[i])
+            draw_episode(slots.journey[i], base.members, setting, choice.stock, slots.menu[i])
             begin(slots, i, base, setting)
         else:
             n = _step_one(slots, i, base, rules, choice, setting, actions, out, rows, n, is_kept)
@@ -153,10 +153,10 @@ def _step(first, last, slots, base, rules, choice, settings, actions, out, rows,
 
 
 @compiled(nogil=True)
-def _draw(which, slots, base, settings):
+def _draw(which, slots, base, choice, settings):
     for i in range(which.size):
         if which[i]:
-            draw_episode(slots.journey[i], base.members, settings[0], slots.menu[i])
+            draw_episode(slots.journey[i], base.members, settings[0], choice.stock, slots.menu[i])
 
 
 @compiled(nogil=True)
@@ -228,6 +228,7 @@ class Journeys:
         decision_every: int = 1,
         reward: str = "gross",
         difficulty: str = "standard",
+        held_out_offers: Sequence[str] = (),
         contact_price: float | tuple[float, float] = 0.0,
         send_minute: int | None = None,
         daily_discount: float = DAILY_DISCOUNT,
@@ -242,14 +243,16 @@ class Journeys:
             decision_every: days of a step.
             reward: form of the reward: `gross`, `attributed` or `paired`.
             difficulty: `easy`, `standard` or `hard`; see `ActionCodec.of`.
+            held_out_offers: names of offers that are on no menu here, though an action can name them: whoever is trained
+                without them can be tested with them.
             contact_price: CNY a contact that goes out; two numbers are the range from which each episode draws.
             send_minute: minute of the day at which contacts go out; by default each channel's own, as policies have it.
             daily_discount: weight of a day over that of the day before.
             threads: compiled threads; results do not depend on it.
 
         Raises:
-            ValueError: an argument out of range.
-            UnknownNameError: an unknown form or difficulty.
+            ValueError: an argument out of range, or no offer left to choose from.
+            UnknownNameError: an unknown form, difficulty or offer.
         """
         self.pool, self.n, self.form = pool, n, reward
         self.horizon = pool.scenario.horizon.days if horizon is None else horizon
@@ -266,8 +269,9 @@ class Journeys:
         self.codec = ActionCodec.of(pool.rules, pool.stocked_channels(), difficulty)
         self.threads = max(1, min(threads, MOST_THREADS)) if n >= _THREADS_FROM else 1
         channels = pool.rules.channels
-        chosen = self.codec.offers, self.codec.channels, send_minutes(channels, send_minute)
-        self.choice = Choice(*chosen, make_parts(pool.rules, *chosen))
+        offers, codes, minutes = self.codec.offers, self.codec.channels, send_minutes(channels, send_minute)
+        stock = self.codec.stock(pool.scenario.catalogue().names, held_out_offers)
+        self.choice = Choice(offers, stock, codes, minutes, make_parts(pool.rules, offers, codes, minutes))
         self.setting = np.zeros(1, dtype=SETTING)
         pool_width = pool.base.inbox.size // pool.n
         for name, value in (
@@ -327,7 +331,7 @@ class Journeys:
         """
         chosen = np.ones(self.n, dtype=np.bool_) if which is None else which
         asked = None if cardholder is None else self._members(cardholder)
-        _draw(chosen, self.slots, self.pool.base, self.setting)
+        _draw(chosen, self.slots, self.pool.base, self.choice, self.setting)
         if asked is not None:
             self.slots.journey["member"][chosen] = asked[chosen]
         if luck is not None:

@@ -42,11 +42,11 @@ OFFER_COLUMNS: Final = tuple(column.name for column in OFFER_TABLE)
 METADATA: Final[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}
 
 
-def offer_table(pool: Pool, codec: ActionCodec) -> np.ndarray:
-    """Return the public facts of the offers to choose from, shape (offers, columns), float32; all on the menu."""
+def offer_table(pool: Pool, codec: ActionCodec, stock: np.ndarray) -> np.ndarray:
+    """Return the public facts of the offers to choose from, shape (offers, columns), float32; all in stock on the menu."""
     offers = pool.rules.offers[codec.offers]
     columns = [
-        np.ones(offers.size),
+        stock,
         *(offers["category"] == k for k in range(N_CATEGORIES)),
         *(offers["service"] == k for k in range(len(SERVICES))),
         *(
@@ -107,7 +107,8 @@ class Shell:
             raise ValueError(f"terminal_value: expected True or False, found {terminal_value!r}")
         self.journeys = kind(pool, n, **settings)
         self.adds_terminal = terminal_value
-        self.offers = offer_table(pool, self.journeys.codec) if offer_features else None
+        chosen = self.journeys.codec, self.journeys.choice.stock
+        self.offers = offer_table(pool, *chosen) if offer_features else None
         self._shown: np.ndarray | None = None
 
     @property

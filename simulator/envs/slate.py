@@ -216,7 +216,7 @@ def _step(first, last, slots, base, rules, choice, settings, scenes, actions, ou
     n = 0
     for i in range(first, last):
         if slots.journey[i].is_over == 1:
-            draw_episode(slots.journey[i], base.members, setting, slots.menu[i])
+            draw_episode(slots.journey[i], base.members, setting, choice.stock, slots.menu[i])
             begin(slots, i, base, setting)
         else:
             n = _step_one(slots, i, base, rules, choice, setting, scenes, actions, out, rows, n, is_kept)

@@ -80,6 +80,7 @@ class Choice(NamedTuple):
     """What may be chosen, for compiled code."""
 
     offers: np.ndarray  # codes
+    stock: np.ndarray  # (offers,) int8, whether the offer is ever on a menu
     channels: np.ndarray  # codes
     minutes: np.ndarray  # at which each channel of the scenario sends
     parts: Parts  # what the mask reads of them
@@ -99,9 +100,43 @@ class Outcome(NamedTuple):
     told: np.ndarray  # (`Journeys.told`, n) what else this kind of journey tells of a step
 
 
+@compiled()
+def draw_menu(seed, episode, is_halved, stock, menu):
+    """Put what is in stock on an episode's menu, and take a random half of it off again where menus are halved.
+
+    Args:
+        seed: uint64, what episodes are drawn from.
+        episode: number of the episode.
+        is_halved: whether to take half off.
+        stock: shape (offers,), whether an offer is in stock at all.
+        menu: shape (offers,), filled with whether it may be chosen.
+    """
+    c1 = np.uint32((SCENARIO << 12) | EPISODE)
+    low = np.uint32(seed & np.uint64(0xFFFFFFFF))
+    high = np.uint32(seed >> np.uint64(32))
+    n_on = 0
+    for j in range(menu.size):
+        menu[j] = stock[j]
+        n_on += stock[j] != 0
+    if not is_halved:
+        return
+    # So many times an offer is drawn among those that are still on the menu.
+    for taken in range(n_on // 2):
+        word, _, _, _ = philox4x32(
+            np.uint32(episode), c1, np.uint32(0), np.uint32(taken + 1), low, high
+        )
+        left = np.int64((np.uint64(word) * np.uint64(n_on - taken)) >> np.uint64(32))
+        for j in range(menu.size):
+            if menu[j] == 1:
+                if left == 0:
+                    menu[j] = 0
+                    break
+                left -= 1
+
+
 @compiled(forceinline=True)
-def draw_episode(journey, members, setting, menu):
-    """Draw who is met, under which luck, at which price, and which offers are on the menu."""
+def draw_episode(journey, members, setting, stock, menu):
+    """Draw who is met, under which luck, at which price, and which offers of the stock are on the menu."""
     c1 = np.uint32((SCENARIO << 12) | EPISODE)
     low = np.uint32(journey.seed & np.uint64(0xFFFFFFFF))
     high = np.uint32(journey.seed >> np.uint64(32))
@@ -110,20 +145,8 @@ def draw_episode(journey, members, setting, menu):
     journey.member = members[(np.uint64(who) * np.uint64(members.size)) >> np.uint64(32)]
     journey.luck = (np.uint64(a) << np.uint64(32)) | np.uint64(b)
     journey.price = setting.price_low + unit(price) * (setting.price_high - setting.price_low)
+    draw_menu(journey.seed, journey.episode, setting.is_halved == 1, stock, menu)
     journey.episode += 1
-    menu[:] = 1
-    if setting.is_halved == 0:
-        return
-    # So many times an offer is drawn among those that are still on the menu.
-    for taken in range(menu.size // 2):
-        word, _, _, _ = philox4x32(episode, c1, np.uint32(0), np.uint32(taken + 1), low, high)
-        left = np.int64((np.uint64(word) * np.uint64(menu.size - taken)) >> np.uint64(32))
-        for j in range(menu.size):
-            if menu[j] == 1:
-                if left == 0:
-                    menu[j] = 0
-                    break
-                left -= 1
 
 
 @compiled(forceinline=True)

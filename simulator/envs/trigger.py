@@ -172,7 +172,7 @@ def _step(first, last, slots, base, rules, choice, settings, moments, actions, o
     n = 0
     for i in range(first, last):
         if slots.journey[i].is_over == 1:
-            draw_episode(slots.journey[i], base.members, setting, slots.menu[i])
+            draw_episode(slots.journey[i], base.members, setting, choice.stock, slots.menu[i])
             begin(slots, i, base, setting)
             moments.moment[i].triggers = 0
         else:
