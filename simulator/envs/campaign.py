@@ -9,10 +9,12 @@ from gymnasium import spaces
 
 from cardarena.simulator.bank.features import feature_columns
 from cardarena.simulator.border import budget_left
-from cardarena.simulator.contracts import Policy
+from cardarena.simulator.contracts import Bools, Ints, Policy
+from cardarena.simulator.envs.actions import ActionCodec
 from cardarena.simulator.envs.campaign_ledger import COSTS, REALISED_TERMS, CampaignLedger, discounted
 from cardarena.simulator.envs.campaign_plan import CampaignCodec, CampaignPlan, CampaignSettings
 from cardarena.simulator.envs.campaign_view import CampaignView, nothing_told, take_in
+from cardarena.simulator.envs.slots import draw_menu
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
 from cardarena.simulator.feedback import make_feedback
 from cardarena.simulator.names import CHANNELS
@@ -84,6 +86,10 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
     | `threshold` | score of need below which nobody is contacted | u, 0 to 1 |
     | `price` | what a contact must be worth beyond its cost | 10^(-3 + 5 u) CNY, 0.001 to 100 |
 
+    `difficulty` says what the rule has to send: `easy` an offer a category, three channels and depth 0, `standard` everything,
+    `hard` everything, but each episode a random half of the offers is off the menu, which shows in what comes of contacts
+    alone (`env.unwrapped.menu`). C is the difficulty's, unless `channels` are named. `held_out_offers` are on no menu.
+
     `action_names` names the entries; `codec.encode(CampaignSettings(...))` makes an action from units. Segments are public,
     `CAMPAIGN_SEGMENTS`: inactive (behaviour not to be used, or nothing bought for 28 days), instalment user (owes
     instalments), and by spend in 112 days low (under 10,000 CNY), mid (under 40,000 CNY) and high value.
@@ -130,15 +136,17 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
     - `attributed`: purchases within 14 days of a delivered contact of this campaign, whole, and `contact_cost`. Biased, as
       banks do it.
     - `paired`: `expected` margin and, less it, the silent `twin`'s, same people, same luck. Privileged: no bank can compute it.
-    - `terminal`, on the last step: `info["terminal_value"]`, discounted. `contact_price` is 0: the price steers the rule and is no money.
+    - `terminal`, on the last step: `info["terminal_value"]`, discounted.
+    - `contact_price` is 0: the price steers the rule and is no money.
 
     ## Costs
     `info["costs"]`, what a bank sees in the step, per 1,000 cardholders open on day 0: `over_cap` (contacts that a frequency cap
-    blocked), `unsubscribes`, `off_switches`, `complaints` (marketing), `blocked` (by any rule).
+    blocked), `unsubscribes`, `off_switches`, `complaints` (marketing), `blocked` (by any rule). What a contact of the burn-in
+    causes is left out.
 
     ## Starting state
     `reset(seed=s)` begins in world s modulo their number, each further `reset()` in the next one; `options={"world": i}` picks
-    one.
+    one. The menu of `hard` is drawn from the seed and the episode's number.
 
     ## Episode end
     Never terminated: a base outlives its accounts. Truncated at the horizon, where `info["terminal_value"]` is what the base
@@ -164,6 +172,8 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         world: the world of this episode, or None before the first reset.
         plan: the policy that plays it.
         codec: between actions and units.
+        stocked: offers, channels and depths of the difficulty.
+        menu: shape (offers of `stocked`,), whether the rule may send the offer in this episode.
         sink: takes the rows of the log of each step too, if it is set; a `RunLog` for one.
     """
 
@@ -173,6 +183,8 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         self,
         worlds: Sequence[CampaignWorld],
         *,
+        difficulty: str = "standard",
+        held_out_offers: Sequence[str] = (),
         channels: Sequence[str] | None = None,
         decision_every: int = 7,
         horizon: int | None = None,
@@ -186,7 +198,9 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
 
         Args:
             worlds: at day 0, burned in; episodes play forks of them.
-            channels: names of the channels to use; by default all that the scenario stocks and that need no partner data.
+            difficulty: `easy`, `standard` or `hard`; see `ActionCodec.of`.
+            held_out_offers: names of offers that the rule never sends.
+            channels: names of the channels to use; by default all that the difficulty has and that need no partner data.
             decision_every: days of a step.
             horizon: decision days of an episode; the scenario's by default.
             reward: form of the reward: `gross`, `attributed` or `paired`.
@@ -198,8 +212,9 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
             render_mode: `ansi` for a line a step, or None.
 
         Raises:
-            UnknownNameError: an unknown form of reward, channel or render mode.
+            UnknownNameError: an unknown form of reward, difficulty, offer, channel or render mode.
             CardArenaError: no world, or a number out of range.
+            ValueError: no offer left.
         """
         if not worlds:
             raise CardArenaError("worlds: expected one or more, found none")
@@ -222,7 +237,11 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
             raise CardArenaError(f"daily_discount: expected above 0 and at most 1, found {daily_discount}")
         self.reward_form, self.daily_discount, self.render_mode = reward, daily_discount, render_mode
         self.metadata = {**self.metadata, "is_privileged": reward == "paired"}
-        self.codec = CampaignCodec(_stocked(worlds[0].world) if channels is None else channels)
+        self.stocked = ActionCodec.of(worlds[0].world.rules, _usable_channels(worlds[0].world), difficulty)
+        self._stock = self.stocked.stock(scenario.catalogue().names, held_out_offers)
+        self.menu = self._stock.copy()
+        usable = [CHANNELS[code] for code in self.stocked.channels] if channels is None else channels
+        self.codec = CampaignCodec(usable)
         self.view = CampaignView(self.codec.channels)
         self.action_space = spaces.Box(-1.0, 1.0, (self.codec.size,), np.float32)
         self.observation_space = spaces.Box(self.view.low, self.view.high, dtype=np.float32)
@@ -264,7 +283,13 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         self._n_start = max(1, int(self.world.state.accounts["is_open"].sum()))
         self._budget = self.world.scenario.budget_mfen(self.world.n, self.horizon)
         silent = CampaignSettings.silent(len(self.codec.channels))
-        self.plan = CampaignPlan(self.codec.channels, silent, self.decision_every)
+        self.plan = CampaignPlan(
+            self.codec.channels,
+            silent,
+            self.decision_every,
+            offers=self._drawn_offers(),
+            n_depths=self.stocked.n_depths,
+        )
         self.world.take_over(self.plan, self.horizon, budget_mfen=self._budget)
         self._ledger = CampaignLedger(self.world.n, self.sink, self._hear)
         self._counts = nothing_told()
@@ -321,6 +346,12 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
                 f"reset: option 'world': expected 0 to {len(self.worlds) - 1}, found {chosen!r}"
             )
         return int(chosen)
+
+    def _drawn_offers(self) -> Ints:
+        """Draw the episode's menu, as a journey of this seed and number has it; return the codes on it."""
+        seed = np.uint64(int(self.np_random_seed or 0) & (2**64 - 1))
+        draw_menu(seed, self._episode, self.stocked.is_halved, self._stock, self.menu)
+        return self.stocked.offers[self.menu == 1]
 
     def _look(self) -> np.ndarray:
         world = self._playing()
@@ -405,10 +436,9 @@ class CampaignEnv(gym.Env[np.ndarray, np.ndarray]):
         )
 
 
-def _stocked(world: World) -> tuple[str, ...]:
-    """Return the channels that the scenario has and that need no partner data."""
-    usable = world.scenario.enabled_channels() & (world.rules.channels["needs_partner_consent"] == 0)
-    return tuple(name for name, is_usable in zip(CHANNELS, usable, strict=True) if is_usable)
+def _usable_channels(world: World) -> Bools:
+    """Return which channels the scenario has and need no partner data, shape (channels,)."""
+    return world.scenario.enabled_channels() & (world.rules.channels["needs_partner_consent"] == 0)
 
 
 def _at_least(low: int, name: str, value: int) -> int:

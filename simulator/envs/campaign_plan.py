@@ -15,7 +15,7 @@ from cardarena.simulator.compilation import compiled
 from cardarena.simulator.contracts import Brief, Contacts, Feedback, Floats, Ints, View
 from cardarena.simulator.errors import CardArenaError, PolicyError, UnknownNameError
 from cardarena.simulator.market import RELEVANCE_FEATURES, Market, affordable, relevance, worth_offering
-from cardarena.simulator.names import CHANNELS, N_CHANNELS
+from cardarena.simulator.names import CHANNELS, DEPTHS, N_CHANNELS
 
 #: The public segments, by columns of the view alone; the first that fits.
 CAMPAIGN_SEGMENTS: Final = ("inactive", "instalment_user", "low_value", "mid_value", "high_value")
@@ -167,6 +167,8 @@ class CampaignPlan:
         settings: what to do now.
         channels: names of the channels that its columns mean.
         period_days: days over which an intensity is spread.
+        offers: codes of the offers that may be sent, or None for all.
+        n_depths: depths of personalisation that may be used, the generic one first.
     """
 
     name = "campaign_plan"
@@ -190,13 +192,22 @@ class CampaignPlan:
     #: What changes from day to day.
     kept = ("carry", "asked", "asked_7d", "last_day", "today")
 
-    def __init__(self, channels: Sequence[str], settings: CampaignSettings, period_days: int = 7) -> None:
+    def __init__(
+        self,
+        channels: Sequence[str],
+        settings: CampaignSettings,
+        period_days: int = 7,
+        *,
+        offers: Ints | None = None,
+        n_depths: int = len(DEPTHS),
+    ) -> None:
         """Take the settings; see the class.
 
         Raises:
             CardArenaError: settings for another number of channels.
         """
         self.channels, self.period_days = tuple(channels), period_days
+        self.offers, self.n_depths = offers, n_depths
         self.codes: Ints = np.array([CHANNELS.index(name) for name in self.channels], dtype=np.int64)
         if settings.intensity.shape != (N_SEGMENTS, len(self.channels)):
             raise CardArenaError(
@@ -209,6 +220,8 @@ class CampaignPlan:
         """Forget whom it contacted."""
         self.brief, self.market = brief, Market(brief)
         self._offers = worth_offering(self.market)
+        if self.offers is not None:
+            self._offers = np.intersect1d(self._offers, self.offers)
         self._order = np.lexsort((self.codes, -np.round(self.market.strength[self.codes], 9)))
         self.carry = np.zeros((N_SEGMENTS, len(self.codes)))
         self.asked = np.zeros((_WEEK, len(self.codes), brief.n_cardholders), dtype=np.int8)
@@ -293,9 +306,9 @@ class CampaignPlan:
         )
 
     def _depth(self, view: View, rows: Ints, offer: Ints, code: Ints) -> Ints:
-        """Return 1 where personalisation by segment passes every rule, else 0; shape (rows,)."""
-        if not len(rows):
-            return rows
+        """Return 1 where personalisation by segment may be used and passes every rule, else 0; shape (rows,)."""
+        if not len(rows) or self.n_depths == 1:
+            return np.zeros_like(rows)
         at_offer, at_channel = np.searchsorted(self._offers, offer), np.zeros(N_CHANNELS, dtype=np.int64)
         at_channel[self.codes] = np.arange(len(self.codes))
         minutes = self.market.minute[self.codes]

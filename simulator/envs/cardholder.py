@@ -178,7 +178,8 @@ class CardholderEnv(JourneyEnv):
       `expected` and `twin` give the hidden state away. Learn from it as a reward if you must; never observe it.
 
     ## Costs
-    `info["costs"]`, counts of the step, only what a bank sees:
+    `info["costs"]`, counts of the step, only what a bank sees; what a contact causes that was sent before the episode is left
+    out, as its cost is:
 
     | cost | meaning |
     |---|---|

@@ -122,9 +122,7 @@ def draw_menu(seed, episode, is_halved, stock, menu):
         return
     # So many times an offer is drawn among those that are still on the menu.
     for taken in range(n_on // 2):
-        word, _, _, _ = philox4x32(
-            np.uint32(episode), c1, np.uint32(0), np.uint32(taken + 1), low, high
-        )
+        word, _, _, _ = philox4x32(np.uint32(episode), c1, np.uint32(0), np.uint32(taken + 1), low, high)
         left = np.int64((np.uint64(word) * np.uint64(n_on - taken)) >> np.uint64(32))
         for j in range(menu.size):
             if menu[j] == 1:

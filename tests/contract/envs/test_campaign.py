@@ -12,14 +12,17 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from tests.fakes.simple_policies import Silent
 from tests.fakes.small_campaigns import CHANNELS, HORIZON, campaign_worlds, play, settings, small_campaign
+from tests.fakes.small_pools import small_pool
 from tests.fakes.small_worlds import realised_mfen, small_world
 
 from cardarena.agents.gymnasium_ids import register
 from cardarena.simulator.envs.campaign import DAILY_DISCOUNT, REWARD_FORMS, REWARD_TERMS, CampaignEnv
 from cardarena.simulator.envs.campaign_ledger import COSTS, REALISED_TERMS, CampaignLedger
 from cardarena.simulator.envs.campaign_plan import CampaignPlan, CampaignSettings
+from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
 from cardarena.simulator.log import RunLog
+from cardarena.simulator.names import CHANNELS as ALL_CHANNELS
 from cardarena.simulator.world import World
 
 BUDGET = {"budget.cny_per_cardholder_per_30_days": 0.02}
@@ -202,6 +205,69 @@ def test_a_higher_bar_makes_fewer_contacts(worlds, knob, values):
     ]
     assert all(low > high for low, high in pairwise(counts)), counts
     assert counts[-1] < 0.05 * counts[0]
+
+
+def sent(worlds, **given) -> tuple[CampaignEnv, list[Any]]:
+    """Play two episodes with all force; return the environment, and each one's menu and decided contacts."""
+    env = CampaignEnv(worlds, horizon=HORIZON, terminal_value=False, **given)
+    act, told = encoded(env, intensity=1.0, cap=4), []
+    for episode in range(2):
+        env.reset(seed=3 if episode == 0 else None, options={"world": 0})
+        env.sink = log = log_of(worlds[0].world)
+        while not env.step(act)[3]:
+            pass
+        told.append((env.menu.copy(), log.table("decisions")))
+    return env, told
+
+
+def test_difficulties_say_what_may_be_sent():
+    worlds = campaign_worlds(n=400, seeds=(7,))
+    env, [(menu, plain), _] = sent(worlds)
+    easy_env, [(easy_menu, easy), _] = sent(worlds, difficulty="easy")
+    assert easy_env.codec.channels == ("app_push", "sms", "human_call")
+    assert easy_env.codec.size < env.codec.size
+    assert (menu.size, easy_menu.size) == (len(worlds[0].world.rules.offers), 6)
+    assert menu.all()
+    assert easy_menu.all()
+    assert set(easy["offer"]) <= set(easy_env.stocked.offers)
+    assert not easy["depth"].any()
+    assert {ALL_CHANNELS[code] for code in set(easy["channel"])} <= set(easy_env.codec.channels)
+    assert plain["depth"].any()
+    assert not set(plain["offer"]) <= set(easy_env.stocked.offers)
+    hard_env, told = sent(worlds, difficulty="hard")
+    assert hard_env.codec.size == env.codec.size
+    for on, decided in told:
+        assert on.sum() == menu.size - menu.size // 2
+        assert on[decided["offer"]].all()
+        assert decided["offer"].size > 50
+        # What the plain one sends most of is not always on a menu.
+        assert set(decided["offer"]) != set(plain["offer"])
+    assert not np.array_equal(told[0][0], told[1][0])
+    with pytest.raises(UnknownNameError, match="did you mean 'easy'"):
+        sent(worlds, difficulty="eazy")
+
+
+def test_a_hard_menu_is_that_of_a_journey_of_the_same_seed():
+    _, told = sent(campaign_worlds(n=40, seeds=(7,)), difficulty="hard")
+    journeys = Journeys(small_pool(), 1, difficulty="hard")
+    journeys.seed([3])
+    for menu, _ in told:
+        journeys.reset()
+        np.testing.assert_array_equal(menu, journeys.slots.menu[0])
+
+
+def test_offers_held_out_are_never_sent():
+    worlds = campaign_worlds(n=400, seeds=(7,))
+    names = worlds[0].world.scenario.catalogue().names
+    _, [(_, plain), _] = sent(worlds)
+    held = sorted({names[code] for code in plain["offer"]})[:2]
+    _, told = sent(worlds, held_out_offers=held)
+    for menu, decided in told:
+        assert menu.sum() == len(names) - len(held)
+        assert not {names[code] for code in decided["offer"]} & set(held)
+        assert decided["offer"].size > 50
+    with pytest.raises(UnknownNameError, match="unknown offer 'travel_gide'; did you mean 'travel_guide'"):
+        sent(worlds, held_out_offers=("travel_gide",))
 
 
 def test_nobody_hears_more_by_a_channel_than_the_cap():

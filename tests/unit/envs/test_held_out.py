@@ -63,7 +63,9 @@ def test_the_offers_shown_say_that_they_are_off_the_menu(env: type[JourneyEnv]) 
     for held in ((), HELD):
         made = env(small_pool(), held_out_offers=held)
         offers = made.reset(seed=1)[0]["offers"].reshape(-1, len(made.offer_feature_names))
-        off = [made.journeys.pool.scenario.catalogue().names[code] for code in np.flatnonzero(offers[:, 0] == 0)]
+        off = [
+            made.journeys.pool.scenario.catalogue().names[code] for code in np.flatnonzero(offers[:, 0] == 0)
+        ]
         assert sorted(off) == sorted(held)
 
 

@@ -70,7 +70,9 @@ def test_every_argument_has_a_meaning_and_is_taken_with_its_default(name: str, m
     shown = made.arguments(made.found(ENTRY_POINTS[name][0]))
     assert all(meaning for _, _, meaning in shown)
     defaults = {argument: default for argument, default, _ in shown if argument not in ARGUMENTS}
-    assert {"reward", "horizon", "terminal_value"} <= set(defaults)
+    assert {"reward", "horizon", "terminal_value", "difficulty", "held_out_offers"} <= set(defaults)
+    # The issue's: "Scenario, population size, horizon, reward form and difficulty are arguments".
+    assert {"scenario", "n_cardholders"} <= {argument for argument, _, _ in shown}
     given = {key: ast.literal_eval(value.strip("`")) for key, value in defaults.items()}
     env = gymnasium.make(name, **ARGUMENTS, **given)
     assert env.reset(seed=1)[0] is not None
