@@ -43,7 +43,7 @@ class CampaignLedger:
         terms: per realised term, its sum of each day of the step, milli-fen.
         attributed: per day, margin of purchases within `ATTRIBUTION_DAYS` of a contact of this campaign, milli-fen.
         expected: per day, conditional expectation of the margin, milli-fen.
-        costs: counts of the step, by `COSTS`.
+        costs: counts of the step, by `COSTS`; what a contact caused that was decided before day 0 is none of them.
         spent_mfen: what contacts cost in the step, as the budget counts it.
         delivered: contacts delivered in the step.
     """
@@ -116,12 +116,15 @@ class CampaignLedger:
         return int(purchases["value_mfen"][age <= ATTRIBUTION_DAYS * 1440].sum())
 
     def _count(self, rows: np.ndarray) -> None:
+        delivered = (rows["kind"] == Kind.CONTACT) & (rows["code"] == Status.DELIVERED)
+        self.delivered += int(delivered.sum())
+        # Rows that no contact caused refer to day 0.
+        rows = rows[rows["ref_day"] >= 0]
         kind, code = rows["kind"], rows["code"]
         is_contact = kind == Kind.CONTACT
         blocked = is_contact & (code == Status.BLOCKED)
         refused = (kind == Kind.CONSENT) & (code == _OPT_OUT)
         complained = (kind == Kind.COMPLAINT) & (code == _MARKETING)
-        self.delivered += int((is_contact & (code == Status.DELIVERED)).sum())
         self.costs["over_cap"] += int((blocked & np.isin(rows["rule"], CAP_RULES)).sum())
         self.costs["blocked"] += int(blocked.sum())
         self.costs["unsubscribes"] += int(refused.sum())

@@ -27,7 +27,7 @@ TERMS: Final = (
     "twin",  # the same of the silent twin, taken off
     "terminal",  # what the account is worth when the horizon cuts the journey
 )
-#: What a bank sees of what contacts cost, counted.
+#: What a bank sees of what the episode's contacts cost, counted.
 COSTS: Final = ("over_cap", "unsubscribes", "off_switches", "complaints", "blocked")
 
 #: gross: the realised margin. attributed: what banks credit a contact with, biased. paired: privileged, the expectation less
@@ -97,6 +97,8 @@ def form_code(name: str) -> int:
 def tally(rows, first, last, form, weight, touch_day, terms, costs, i):
     """Count the rows of one day into the terms and costs of slot `i`.
 
+    What a contact caused that was decided before the episode is no cost of it.
+
     Args:
         rows: EVENT records; those from `first` to before `last` are the day's.
         first: first of them.
@@ -115,6 +117,8 @@ def tally(rows, first, last, form, weight, touch_day, terms, costs, i):
     for r in range(first, last):
         row = rows[r]
         kind = row.kind
+        # Rows that no contact caused refer to day 0.
+        is_own = row.ref_day >= 0
         if kind == KIND_TRANSACTION:
             if form == GROSS:
                 terms[SPENDING, i] += scale * row.value_mfen
@@ -126,9 +130,11 @@ def tally(rows, first, last, form, weight, touch_day, terms, costs, i):
             elif form == ATTRIBUTED and row.day - touch_day <= ATTRIBUTION_DAYS:
                 terms[CREDITED, i] += scale * row.value_mfen
         elif kind == KIND_CONTACT:
-            if form != PAIRED and row.ref_day >= 0:
+            if not is_own:
+                continue
+            if form != PAIRED:
                 terms[CONTACT_COST, i] += scale * row.value_mfen
-            if row.code == _STATUS_DELIVERED and row.ref_day >= 0:
+            if row.code == _STATUS_DELIVERED:
                 touch_day = row.day
             elif row.code == _STATUS_BLOCKED:
                 costs[BLOCKED, i] += 1
@@ -137,14 +143,14 @@ def tally(rows, first, last, form, weight, touch_day, terms, costs, i):
         elif kind == KIND_COMPLAINT:
             if form == GROSS:
                 terms[COMPLAINTS, i] += scale * row.value_mfen
-            if row.code == 0:
+            if row.code == 0 and is_own:
                 costs[_COMPLAINED, i] += 1
         elif kind == KIND_CONSENT:
             if form == GROSS:
                 terms[DEFAULTS, i] += scale * row.value_mfen
-            if row.code == _OPT_OUT:
+            if row.code == _OPT_OUT and is_own:
                 costs[_UNSUBSCRIBES, i] += 1
-            elif row.code == _OFF:
+            elif row.code == _OFF and is_own:
                 costs[_OFF_SWITCHES, i] += 1
     return touch_day
 

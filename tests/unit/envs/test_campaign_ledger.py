@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from cardarena.simulator.envs.campaign_ledger import REALISED_TERMS, CampaignLedger, discounted
+from cardarena.simulator.envs.campaign_ledger import COSTS, REALISED_TERMS, CampaignLedger, discounted
 from cardarena.simulator.log import CASE, RunLog
-from cardarena.simulator.names import Kind
+from cardarena.simulator.names import Kind, Rule, Status
 from cardarena.simulator.rules import EVENT
 
 
@@ -56,6 +56,17 @@ def test_a_step_counts_its_own_contacts_and_others_hear_of_them():
     assert np.array_equal(heard[0], day)
     ledger.begin()
     assert ledger.delivered == 0
+
+
+def test_costs_are_those_of_contacts_of_the_campaign_and_of_what_no_contact_caused():
+    day = rows(*[(kind, 0, -1) for kind in (Kind.CONTACT, Kind.COMPLAINT, Kind.CONSENT, Kind.CONSENT)])
+    day["code"] = Status.BLOCKED, 0, 0, 2
+    day["rule"][0] = Rule.CAP_WEEK
+    for decided, count in ((-1, 0), (0, 1), (3, 1)):
+        day["ref_day"] = decided
+        ledger = CampaignLedger(1)
+        ledger.append([day], None, None)
+        assert ledger.costs == dict.fromkeys(COSTS, count)
 
 
 def test_discounting_counts_days_from_the_first():

@@ -15,7 +15,7 @@ from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.envs.rewards import ATTRIBUTION_DAYS, BLOCKED, COSTS, CREDITED, TERMS
 from cardarena.simulator.envs.shell import Shell
 from cardarena.simulator.envs.slots import Outcome
-from cardarena.simulator.names import Kind, Rule, Status
+from cardarena.simulator.names import CHANNELS, Kind, Rule, Status
 
 N = 120
 DAYS = 10
@@ -47,6 +47,7 @@ def test_gross_is_the_sum_of_the_rows_and_costs_count_them() -> None:
     assert terms.sum() == pytest.approx(rows["value_mfen"].sum() * 1e-5, rel=1e-9)
     costs = dict(zip(COSTS, np.sum([out.costs for out in outcomes], axis=(0, 2)), strict=True))
     contacts, consents = rows[rows["kind"] == Kind.CONTACT], rows[rows["kind"] == Kind.CONSENT]
+    assert rows["ref_day"].min() >= 0
     blocked = contacts["code"] == Status.BLOCKED
     capped = np.isin(contacts["rule"], [Rule.CAP_DAY, Rule.CAP_WEEK, Rule.CAP_MONTH, Rule.CAP_CHANNEL])
     assert costs["blocked"] == blocked.sum() > 100
@@ -67,6 +68,34 @@ def test_gross_is_the_sum_of_the_rows_and_costs_count_them() -> None:
     }
     for name, value in by_kind.items():
         assert terms[TERMS.index(name)].sum() == pytest.approx(value, rel=1e-9, abs=1e-9), name
+
+
+def test_costs_leave_out_what_contacts_of_the_burn_in_cause() -> None:
+    pool = Pool(small_pool().worlds, make_policy)
+    pool.rules.channels["p_complaint"] = pool.rules.channels["p_opt_out"] = 0.5
+    counts = {}
+    for decided in (0, -1):
+        made = journeys_of(400, pool=pool)
+        # A text is on its way to everybody, and every other one has refused texts.
+        contact = np.zeros(1, dtype=made.slots.inbox.dtype)
+        contact["due"], contact["decided_day"] = 600, decided
+        contact["channel"] = CHANNELS.index("sms")
+        made.slots.accounts["permitted"][::2, CHANNELS.index("sms")] = 0
+        width = int(made.setting["width"][0])
+        for i in range(made.n):
+            contact["cardholder"] = made.slots.people["cardholder"][i]
+            made.slots.inbox[i * width] = contact[0]
+        made.slots.waiting[: made.n] = 1
+        rows: list[np.ndarray] = []
+        out = made.step(np.zeros((made.n, 4)), rows)
+        told = np.concatenate(rows)
+        assert (told["code"][told["kind"] == Kind.CONTACT] == Status.BLOCKED).sum() > 100
+        counts[decided] = out.costs.sum(axis=1), out.terms[TERMS.index("contact_cost")].sum()
+    for name in ("blocked", "unsubscribes", "complaints"):
+        assert counts[0][0][COSTS.index(name)] > 20, name
+    assert counts[0][1] < 0.0
+    assert not counts[-1][0].any()
+    assert counts[-1][1] == 0.0
 
 
 def test_attributed_credits_purchases_after_a_contact_of_the_episode() -> None:
