@@ -153,8 +153,18 @@ class ActionCodec:
         return contact * (1 + (offer * self.channels.size + channel) * self.n_depths + depth)
 
     def unflatten(self, flat: Any) -> Ints:
-        """Return the factored form of flat actions, shape (...) to (..., 4)."""
+        """Return the factored form of flat actions, shape (...) to (..., 4).
+
+        Raises:
+            ValueError: an action out of range.
+        """
         flat = np.asarray(flat, dtype=np.int64)
+        wrong = (flat < 0) | (flat >= self.n_flat)
+        if wrong.any():
+            row = f", row {np.flatnonzero(wrong)[0]}" if flat.ndim else ""
+            raise ValueError(
+                f"flat actions{row}: expected 0 to below {self.n_flat}, found {int(flat[wrong].flat[0])}"
+            )
         rest, depth = np.divmod(np.maximum(flat - 1, 0), self.n_depths)
         offer, channel = np.divmod(rest, self.channels.size)
         return np.stack([(flat > 0).astype(np.int64), offer, channel, depth], axis=-1)

@@ -5,10 +5,13 @@ from typing import Any, Final, SupportsFloat, cast
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
 
 from cardarena.simulator.contracts import Bools, Floats
 from cardarena.simulator.envs.cardholder import CardholderEnv, JourneyEnv
 from cardarena.simulator.envs.rewards import COSTS, USED
+from cardarena.simulator.envs.vector import CardholderVectorEnv
 from cardarena.simulator.errors import UnknownNameError
 
 _MOST: Final = 1e9
@@ -45,7 +48,11 @@ class FlatAction(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, self._flat(info)
 
     def step(self, action: int) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Take the decision of that number."""
+        """Take the decision of that number.
+
+        Raises:
+            ValueError: no such action.
+        """
         observation, reward, terminated, truncated, info = self.env.step(self.codec.unflatten(action))
         return observation, reward, terminated, truncated, self._flat(info)
 
@@ -59,6 +66,56 @@ class FlatAction(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def _flat(self, info: dict[str, Any]) -> dict[str, Any]:
         return {**info, "action_mask": self.codec.flat_mask(info["action_mask"]).astype(np.int8)}
+
+
+class FlatVectorAction(VectorWrapper[Any, Any, Any, Any, Any]):
+    """`FlatAction` for a native vector environment: an action is one number a journey, shape (num_envs,)."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        """Wrap a vector environment whose action is factored.
+
+        Raises:
+            TypeError: its action is not, or it is no native one; `FlatAction` goes inside those that step single environments.
+        """
+        super().__init__(env)
+        core = env.unwrapped
+        if not isinstance(core, CardholderVectorEnv):
+            raise TypeError(
+                f"FlatVectorAction: expected a native vector environment with a factored action, "
+                f"found {type(core).__name__}"
+            )
+        self._core = core
+        self.codec = core.codec
+        self.single_action_space = spaces.Discrete(self.codec.n_flat)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin the next episode everywhere, or where `options["reset_mask"]` says."""
+        observations, infos = self.env.reset(seed=seed, options=options)  # pyright: ignore[reportArgumentType]
+        return observations, self._flat(infos)
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Take the decisions of those numbers, shape (num_envs,).
+
+        Raises:
+            ValueError: actions of another shape, or no such action.
+        """
+        *told, infos = self.env.step(self.codec.unflatten(actions))
+        return *told, self._flat(infos)
+
+    def action_masks(self) -> Bools:
+        """Return which actions pass the gate now, shape (num_envs, actions), bool."""
+        return self.codec.flat_mask(self._core.action_masks())
+
+    def action_prior(self, p: float = 0.05) -> Floats:
+        """Return log-probabilities of a policy that contacts with chance `p`, else by lot, shape (actions,)."""
+        return self.codec.flat_prior(p)
+
+    def _flat(self, infos: dict[str, Any]) -> dict[str, Any]:
+        infos = {**infos, "action_mask": self.codec.flat_mask(infos["action_mask"]).astype(np.int8)}
+        return {**infos, "final_info": self._flat(infos["final_info"])} if "final_info" in infos else infos
 
 
 class VectorReward(gymnasium.Wrapper[Any, Any, Any, Any]):

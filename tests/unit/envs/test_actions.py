@@ -5,11 +5,12 @@ from typing import Any, cast
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import data_equivalence
 from tests.fakes.small_pools import ARGUMENTS, drawn_actions, small_pool
 
 from cardarena.agents.gymnasium_ids import ENTRY_POINTS, register
 from cardarena.simulator.envs.actions import ActionCodec
-from cardarena.simulator.envs.wrappers import Constrained, FlatAction, VectorReward
+from cardarena.simulator.envs.wrappers import Constrained, FlatAction, FlatVectorAction, VectorReward
 from cardarena.simulator.errors import UnknownNameError
 from cardarena.simulator.names import CHANNELS
 
@@ -88,6 +89,47 @@ def test_a_flat_action_is_its_factored_one() -> None:
     assert flat.action_prior(0.1).shape == (flat.action_space.n,)
 
 
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+@pytest.mark.parametrize("name", [ID, "CardArena/Trigger-v0"])
+def test_flat_actions_of_a_vector_are_those_of_each(name: str, mode: str) -> None:
+    settings: dict[str, Any] = {**ARGUMENTS, "horizon": 4, "terminal_value": False}
+    native = FlatVectorAction(gymnasium.make_vec(name, num_envs=3, autoreset_mode=mode, **settings))
+    single = gymnasium.vector.SyncVectorEnv(
+        [lambda: FlatAction(gymnasium.make(name, **settings)) for _ in range(3)], autoreset_mode=mode
+    )
+    assert native.single_action_space == single.single_action_space
+    assert native.action_space == single.action_space
+    assert data_equivalence(native.reset(seed=7), single.reset(seed=7), exact=True)
+    native.action_space.seed(2)
+    endings = 0
+    for _ in range(9):
+        actions = native.action_space.sample()
+        mine, theirs = native.step(actions), single.step(actions)
+        assert data_equivalence(mine, theirs, exact=True)
+        np.testing.assert_array_equal(native.action_masks(), mine[4]["action_mask"])
+        endings += int((mine[2] | mine[3]).sum())
+    assert endings >= 3
+    assert native.action_prior(0.1).shape == (native.codec.n_flat,)
+
+
+def test_a_flat_action_out_of_range_is_refused() -> None:
+    flat = wrapped(FlatAction)
+    flat.reset(seed=3)
+    for wrong in (-1, flat.codec.n_flat):
+        with pytest.raises(ValueError, match=f"flat actions: expected 0 to below .*, found {wrong}"):
+            flat.step(wrong)
+    flat.step(flat.codec.n_flat - 1)
+    many = FlatVectorAction(gymnasium.make_vec(ID, num_envs=3, **ARGUMENTS))
+    many.reset(seed=3)
+    with pytest.raises(ValueError, match=r"flat actions, row 1: expected 0 to below .*, found -2"):
+        many.step(np.array([0, -2, 1]))
+    with pytest.raises(ValueError, match="expected shape"):
+        many.step(np.array([0, 1]))
+    for refused in ("CardArena/Slate-v0", "CardArena/Campaign-v0"):
+        with pytest.raises(TypeError, match="expected a native vector environment with a factored action"):
+            FlatVectorAction(gymnasium.make_vec(refused, num_envs=1, **ARGUMENTS))
+
+
 @pytest.mark.parametrize("reward", ["gross", "attributed", "paired"])
 def test_a_vector_reward_sums_to_the_scalar_one(reward: str) -> None:
     vector, scalar = wrapped(VectorReward, reward=reward), wrapped(reward=reward)
@@ -119,7 +161,8 @@ def test_every_environment_serves_what_multi_objective_and_constrained_learners_
         assert six[2] == pytest.approx(sum(one[4]["costs"][cost] for cost in safe.costs))
         assert six[1] == one[1]
     for reward in ("gross", "attributed", "paired"):
-        assert gymnasium.make(name, **ARGUMENTS, reward=reward).unwrapped.reward_form == reward
+        core: Any = gymnasium.make(name, **ARGUMENTS, reward=reward).unwrapped
+        assert core.reward_form == reward
 
 
 def test_a_constrained_step_has_six_values() -> None:
