@@ -10,7 +10,7 @@ from gymnasium import spaces
 from cardarena.simulator.contracts import Bools
 from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
-from cardarena.simulator.envs.shell import Shell
+from cardarena.simulator.envs.shell import Shell, wanted_options
 from cardarena.simulator.envs.slots import Outcome
 from cardarena.simulator.errors import CardArenaError
 
@@ -104,7 +104,7 @@ class JourneysVecEnv(JointVecEnv):
 
     Where the terminal value joined the reward, `TimeLimit.truncated` is not set: the end is paid for, and nothing is to be
     bootstrapped. `info["episode"]` carries return and length, so that no monitor is needed; what else a step told stands in
-    `outcome`, as arrays.
+    `outcome`, as arrays. The list of infos is the same at every step: whoever keeps one copies it.
 
     Attributes:
         shell: the journeys, and what all forms of them share.
@@ -134,17 +134,24 @@ class JourneysVecEnv(JointVecEnv):
         self._began = time.time()
         self._is_seeded = False
         self._menus = self._offers = np.zeros(0)
+        self._infos: list[dict[str, Any]] = [{} for _ in range(num_envs)]
+        self._told: list[int] = []
         self.outcome: Outcome | None = None
 
     def reset(self) -> Any:
-        """Begin an episode everywhere, with the seeds and options that were set for it."""
+        """Begin an episode everywhere, with the seeds and options that were set for it.
+
+        Options are the single environment's, the same for all journeys or a dict each: `cardholder`, `luck`.
+
+        Raises:
+            ValueError: an unknown option, no such person, or one whose account is closed.
+        """
         if not self._is_seeded and self._seeds[0] is None:
             self.seed()
         if self._seeds[0] is not None:
             self.journeys.seed(self._seeds)
             self._is_seeded = True
-        options = self._options[0] if self._options else {}
-        self.outcome = self.journeys.reset(**options)
+        self.outcome = self._begun()
         self._masks = self.outcome.mask
         self._returns[:], self._lengths[:] = 0.0, 0
         self._reset_seeds()
@@ -158,21 +165,42 @@ class JourneysVecEnv(JointVecEnv):
         over = out.terminated | out.truncated
         self._returns += rewards
         self._lengths += 1
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        if over.any():
+        for i in self._told:
+            self._infos[i] = {}
+        self._told = np.flatnonzero(over).tolist()
+        if self._told:
             shown = self._shown(out, False)
-            for i in np.flatnonzero(over).tolist():
-                infos[i] = self._ending(out, shown, i)
+            for i in self._told:
+                self._infos[i] = self._ending(out, shown, i)
             self._returns[over], self._lengths[over] = 0.0, 0
             # `outcome` stays as it was.
             out = out._replace(observation=out.observation.copy(), mask=out.mask.copy(), day=out.day.copy())
             self.journeys.reset(over, into=out)
         self._masks = out.mask
-        return self._shown(out, bool(over.any())), rewards.astype(np.float32), over, infos
+        return self._shown(out, bool(over.any())), rewards.astype(np.float32), over, self._infos
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """Say that nothing is wrapped, but that episodes are monitored."""
         return [wrapper_class.__name__ == "Monitor"] * len(list(self._get_indices(indices)))
+
+    def _begun(self) -> Outcome:
+        """Begin everywhere, each journey with its own options; those with the same ones together."""
+        asked = [wanted_options(options) for options in self._options] or [{}] * self.num_envs
+        alike: dict[tuple[str, ...], list[int]] = {}
+        for i, options in enumerate(asked):
+            alike.setdefault(tuple(sorted(options)), []).append(i)
+        out: Outcome | None = None
+        for names, rows in alike.items():
+            which = np.zeros(self.num_envs, dtype=np.bool_)
+            which[rows] = True
+            # The others' places hold what somebody here asked for; nothing there is read.
+            given = {
+                name: [asked[i if which[i] else rows[0]][name] for i in range(self.num_envs)]
+                for name in names
+            }
+            out = self.journeys.reset(which, **given, into=out)  # pyright: ignore[reportArgumentType]
+        assert out is not None
+        return out
 
     def _shown(self, out: Outcome, is_renewed: bool) -> Any:
         shown = self.shell.shown(out, is_renewed)

@@ -7,6 +7,7 @@ import pytest
 from tests.fakes.small_pools import drawn_actions, small_pool
 
 from cardarena.agents.sb3 import JourneysVecEnv
+from cardarena.simulator.envs.cardholder import CardholderEnv
 from cardarena.simulator.envs.slate import SlateVectorEnv
 from cardarena.simulator.envs.trigger import TriggerVectorEnv
 from cardarena.simulator.envs.vector import CardholderVectorEnv, JourneyVectorEnv
@@ -87,6 +88,53 @@ def test_what_is_asked_of_one_journey_is_its_own() -> None:
     np.testing.assert_array_equal(env.env_method("action_masks", indices=[4, 1]), masks[[4, 1]])
     np.testing.assert_array_equal(np.stack(env.env_method("action_masks")), masks)
     assert env.get_attr("is_flat", indices=2) == [False]
+
+
+def test_options_are_the_single_environments_each_journeys_own() -> None:
+    env = made(terminal_value=False)
+    members = env.journeys.pool.base.members
+    options: list[dict[str, Any]] = [
+        {"cardholder": int(members[4]), "luck": 9},
+        {},
+        {"luck": 2**64 - 1},
+        {"cardholder": int(members[7])},
+        {},
+        {"cardholder": int(members[4]), "luck": 9},
+    ]
+    env.seed(5)
+    env.set_options(options)
+    shown = env.reset()
+    actions = np.tile(drawn_actions(env.codec, 1, 1, 1.0), (N, 1))
+    told = env.step(actions)
+    for i, given in enumerate(options):
+        single = CardholderEnv(small_pool(), offer_features=False, terminal_value=False)
+        np.testing.assert_array_equal(single.reset(seed=5 + i, options=given)[0], shown[i])
+        step = single.step(actions[i])
+        np.testing.assert_array_equal(step[0], told[0][i])
+        assert np.float32(step[1]) == told[1][i]
+    # Options hold for one reset; a dict is for all.
+    assert not np.array_equal(env.reset()[0], shown[0])
+    env.set_options({"cardholder": int(members[3])})
+    env.reset()
+    assert set(env.journeys.slots.journey["member"]) == {members[3]}
+    env.set_options({"person": 3})
+    with pytest.raises(ValueError, match="found \\['person'\\]"):
+        env.reset()
+
+
+def test_infos_are_one_list_emptied_where_something_was_told() -> None:
+    env = made(horizon=2, terminal_value=False)
+    env.seed(1)
+    env.reset()
+    still = np.zeros((N, 4), dtype=np.int64)
+    first = env.step(still)[3]
+    last = env.step(still)[3]
+    assert last is first
+    kept = list(last)
+    assert all("episode" in info for info in kept)
+    assert not any(env.step(still)[3])
+    # What was told stays what it was.
+    assert all("episode" in info for info in kept)
 
 
 @pytest.mark.parametrize("offer_features", [True, False])
