@@ -12,7 +12,13 @@ NATIVE_ENVS: Final = 4096
 SYNC_ENVS: Final = 16
 #: A contact in every other step: what a trainer's first policy does.
 CONTACT_SHARE: Final = 0.5
-_SETTINGS: Final[dict[str, Any]] = {"scenario": SCENARIO, "offer_features": False, "terminal_value": False}
+#: Of both; what is not named is as `gymnasium.make` has it. Neither offers nor a terminal value: the stepping alone is measured.
+SETTINGS: Final[dict[str, Any]] = {
+    "reward": "gross",
+    "decision_every": 1,
+    "offer_features": False,
+    "terminal_value": False,
+}
 
 
 def measure(
@@ -37,16 +43,18 @@ def measure(
     from cardarena.agents.gymnasium_ids import register
 
     register()
-    settings = {**_SETTINGS, "n_cardholders": n_cardholders, "horizon": horizon}
+    settings = {**SETTINGS, "horizon": horizon}
+    arguments = {**settings, "scenario": SCENARIO, "n_cardholders": n_cardholders}
     native = gymnasium.make_vec(
         "CardArena/Cardholder-v0",
         num_envs=native_envs,
         threads=threads,
         autoreset_mode="SameStep",
-        **settings,
+        **arguments,
     )
     sync = gymnasium.vector.SyncVectorEnv(
-        [lambda: gymnasium.make("CardArena/Cardholder-v0", **settings)] * SYNC_ENVS, autoreset_mode="SameStep"
+        [lambda: gymnasium.make("CardArena/Cardholder-v0", **arguments)] * SYNC_ENVS,
+        autoreset_mode="SameStep",
     )
     rows = [
         _row("native vector", native, native_envs, threads, horizon, repeats),
@@ -55,6 +63,8 @@ def measure(
     return {
         "scenario": SCENARIO,
         "id": "CardArena/Cardholder-v0",
+        "cardholders": n_cardholders,
+        "settings": settings,
         "contact_share": CONTACT_SHARE,
         "rows": rows,
         "ratio": round(rows[0]["steps_per_second"] / rows[1]["steps_per_second"], 1),
@@ -63,7 +73,12 @@ def measure(
 
 def shown(figures: dict[str, Any]) -> list[str]:
     """Return the figures as lines for a reader."""
-    lines = [f"environments: {figures['id']}, {figures['scenario']}, actions drawn beforehand"]
+    settings = ", ".join(f"{name} {value}" for name, value in figures["settings"].items())
+    lines = [
+        f"environments: {figures['id']}, {figures['scenario']}, {figures['cardholders']:,} cardholders, "
+        f"actions drawn beforehand, {figures['contact_share']:.0%} contacts",
+        f"  {settings}",
+    ]
     lines.append(f"  {'':<16}{'envs':>7}{'threads':>9}{'steps/s':>13}{'CPU us/step':>13}")
     for row in figures["rows"]:
         lines.append(

@@ -39,13 +39,19 @@ def speed(
     lanes: Annotated[
         int, typer.Option("--lanes", min=1, max=65_536, help="Journeys at once, with `--rl`.")
     ] = 2048,
+    reward: Annotated[
+        str, typer.Option("--reward", help="gross, attributed, or paired, with `--rl`.")
+    ] = "gross",
+    every: Annotated[
+        int, typer.Option("--every", min=1, max=90, help="Days between decisions, with `--rl`.")
+    ] = 1,
     as_json: options.Json = False,
 ) -> None:
     """Measure cardholder-days and environment steps per second, where the time goes, memory, and start-up."""
     from cardarena.benchmarks.speed import measure, shown
 
     if rl:
-        _say_rl(lanes, repeats, as_json)
+        _say_rl(lanes, repeats, reward, every, as_json)
         return
     result = measure(
         n_cardholders=cardholders,
@@ -62,19 +68,26 @@ def speed(
         say(shown(result))
 
 
-def _say_rl(lanes: int, repeats: int, as_json: bool) -> None:
+def _say_rl(lanes: int, repeats: int, reward: str, every: int, as_json: bool) -> None:
     """Measure what the environment leaves of PPO's speed, and say it."""
     from cardarena.agents.rl.training import require_extra
 
     require_extra()
     from cardarena.agents.rl.sb3.throughput import measure
 
-    result = measure(lanes=lanes, repeats=repeats, tell=(lambda text: None) if as_json else remark)
+    result = measure(
+        lanes=lanes,
+        repeats=repeats,
+        reward=reward,
+        decision_every=every,
+        tell=(lambda text: None) if as_json else remark,
+    )
     if as_json:
         say_json(result)
         return
     say(
-        f"PPO on {result['lanes']:,} journeys: {result['steps_per_second']:,} steps/s, "
+        f"PPO on {result['lanes']:,} journeys, {result['reward']} reward, {result['decision_every']} days a step: "
+        f"{result['steps_per_second']:,} steps/s, "
         f"{result['cpu_microseconds']} us of CPU a step; {result['share']:.0%} of its speed on an environment that does "
         f"nothing ({result['steps_per_second_on_nothing']:,} steps/s, {result['cpu_microseconds_on_nothing']} us)"
     )

@@ -18,10 +18,12 @@ OVERRIDES: dict[str, Any] = {
 ARGUMENTS: dict[str, Any] = {"scenario": "baseline", "n_cardholders": 200, "overrides": OVERRIDES}
 
 
-def small_pool(days: int | None = None, **overrides: Any) -> Pool:
+def small_pool(
+    days: int | None = None, *, scenario: str = "baseline", n: int = 200, **overrides: Any
+) -> Pool:
     """Return the pool, with the scenario's dotted keys (two underscores for a dot) put over it."""
     changes = {name.replace("__", "."): value for name, value in overrides.items()}
-    return make_pool("baseline", n_cardholders=200, overrides={**OVERRIDES, **changes}, days=days)
+    return make_pool(scenario, n_cardholders=n, overrides={**OVERRIDES, **changes}, days=days)
 
 
 def drawn_actions(codec: ActionCodec, n: int, seed: int, share: float = 0.5) -> np.ndarray:

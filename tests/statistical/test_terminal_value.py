@@ -1,4 +1,12 @@
-"""The value at the horizon is right on average for people, and under a policy, that it was not fitted on."""
+"""The value at the horizon on people, and under policies, that it was not fitted on.
+
+Signed errors of several worlds cancel, so absolute ones are asked for too, of each world's mean. Under a policy that contacts as
+little as those of the mix, a value from 2,000 people is right within 3 %. Under one that puts most contacts on one category,
+which nobody in the mix does, it extrapolates: it was measured 5 % off on average over six pools, and 12 % off in the worst, far
+beyond the standard error that it states, which is about policies of the mix.
+"""
+
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,41 +24,79 @@ OVERRIDES = {
     # The run-out's season is a world's own; the worlds below begin on one date.
     "start_date_jitter_days": 0,
 }
-#: Seeds on which nothing about the value was ever chosen: of the pool, and of people whom it never met.
-POOL_SEED = 2101
+#: Seeds on which nothing about the value was ever chosen: of the pools, and of people whom they never met.
+POOL_SEEDS = (2101, 2102, 2103, 2104, 2105, 2106)
 OTHER_SEEDS = (2201, 2202, 2203, 2204)
 PEOPLE = 2500
-POLICY = "rfm"
+POLICY, CONCENTRATED = "rfm", "greedy_priced"
+
+pytestmark = [pytest.mark.slow, pytest.mark.statistical]
 
 
-def value_of(n: int) -> TerminalValue:
-    pool = make_pool("baseline", n_cardholders=n, overrides=OVERRIDES, world_seeds=(POOL_SEED,))
+@cache
+def value_of(n: int, seed: int = POOL_SEEDS[0]) -> TerminalValue:
+    pool = make_pool("baseline", n_cardholders=n, overrides=OVERRIDES, world_seeds=(seed,))
     return terminal_value(pool, 60, DAILY_DISCOUNT)
 
 
-@pytest.mark.slow
-@pytest.mark.statistical
-def test_two_thousand_people_are_enough_for_three_in_a_hundred() -> None:
-    assert POLICY not in MIX
-    value = value_of(2000)
-    assert value_of(2000) is value
-    off, left = [], []
+@cache
+def lived(policy: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return of each world, after its days under the policy: the columns, what the run-out brought, and who is open."""
+    found = []
     for seed in OTHER_SEEDS:
         pool = make_pool("baseline", n_cardholders=PEOPLE, overrides=OVERRIDES, world_seeds=(seed,))
         others = pool.worlds[0].fork()
-        others.play(make_policy(POLICY), 60)
+        others.play(make_policy(policy), 60)
         true = run_out(others, make_policy, DAILY_DISCOUNT)
         seen = feature_columns(others.state.accounts, np.arange(PEOPLE), others.today(60)).T
+        found.append((seen, true, others.state.accounts["is_open"] == 1))
+    return found
+
+
+def off(policy: str) -> np.ndarray:
+    """Return by how much each pool's value misses each world's mean, as a share of it, shape (pools, worlds)."""
+    world = np.zeros(PEOPLE, dtype=np.int64)
+    return np.array(
+        [
+            [
+                value_of(2000, seed).of(seen, world).mean() / true.mean() - 1.0
+                for seen, true, _ in lived(policy)
+            ]
+            for seed in POOL_SEEDS
+        ]
+    )
+
+
+def test_two_thousand_people_are_enough_for_three_in_a_hundred() -> None:
+    assert POLICY not in MIX
+    misses = off(POLICY)
+    assert np.abs(misses).mean(axis=1).max() < 0.03
+    assert np.abs(misses).mean() < 0.02
+    # Whatever sign the pools' own luck gives them, they have no lean in common.
+    assert abs(misses.mean()) < 0.02
+
+
+def test_it_tells_people_apart_and_closed_accounts_are_worth_nothing() -> None:
+    value = value_of(2000)
+    left = []
+    for seen, true, is_open in lived(POLICY):
         guess = value.of(seen, np.zeros(PEOPLE, dtype=np.int64))
-        off.append(guess.mean() / true.mean() - 1.0)
-        # It tells people apart, too: better than their mean, closed accounts at nought.
         left.append(((guess - true) ** 2).mean() / true.var())
-        closed = others.state.accounts["is_open"] == 0
-        assert closed.any()
-        assert not guess[closed].any()
-        assert not true[closed].any()
-    assert abs(np.mean(off)) < 0.03
+        assert not is_open.all()
+        assert not guess[~is_open].any()
+        assert not true[~is_open].any()
     assert np.mean(left) < 0.5
+
+
+def test_its_standard_error_is_what_it_misses_by_and_falls_with_people() -> None:
+    value = value_of(2000)
     # Two of its standard errors are what it promises; a fifth of the people know about half as much.
-    assert abs(np.mean(off)) < 2.0 * value.error < 0.035
+    assert np.sqrt((off(POLICY).mean(axis=1) ** 2).mean()) < 2.0 * value.error < 0.035
     assert 1.5 < value_of(400).error / value.error < 3.5
+
+
+def test_under_a_policy_unlike_the_mix_it_is_worse_and_not_useless() -> None:
+    assert CONCENTRATED not in MIX
+    misses = np.abs(off(CONCENTRATED)).mean(axis=1)
+    assert np.median(misses) < 0.06
+    assert misses.max() < 0.2

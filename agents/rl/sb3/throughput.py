@@ -80,6 +80,7 @@ def measure(
     return {
         "lanes": lanes,
         "reward": reward,
+        "decision_every": decision_every,
         "repeats": repeats,
         "steps_per_second": round(steps / clock[0]),
         "steps_per_second_on_nothing": round(steps / clock[1]),

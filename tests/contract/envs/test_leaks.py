@@ -18,13 +18,16 @@ from cardarena.agents.environments import make_pool
 from cardarena.simulator.behaviour.person import NEED_ON
 from cardarena.simulator.envs.journeys import Journeys
 from cardarena.simulator.envs.pool import Pool
+from cardarena.simulator.envs.slate import SlateVectorEnv
 from cardarena.simulator.envs.terminal import terminal_value
-from cardarena.simulator.envs.vector import CardholderVectorEnv
+from cardarena.simulator.envs.trigger import TriggerJourneys, TriggerVectorEnv
+from cardarena.simulator.envs.vector import CardholderVectorEnv, JourneyVectorEnv
 from cardarena.simulator.names import CATEGORIES, Kind
 
 SEED = 987_654_321
 WORLD_SEED = 876_543_219
 N_PEOPLE = 600
+KINDS = (CardholderVectorEnv, TriggerVectorEnv, SlateVectorEnv)
 N_FOLDS = 3
 #: Weights of the squared coefficients as a share of the rows.
 ALPHAS = np.array([3e-3, 3e-2, 3e-1, 3.0])
@@ -273,13 +276,20 @@ def holds(values: list[np.ndarray], keys: list[int]) -> bool:
     return any((array == np.array(key).astype(array.dtype)).any() for array in values for key in keys)
 
 
-def test_no_id_and_no_seed_is_told(pool: Pool) -> None:
+def drawn_of(env: JourneyVectorEnv, seed: int) -> np.ndarray:
+    """Return actions drawn by lot, of whatever shape this kind has, shape (n, parts)."""
+    rng = np.random.Generator(np.random.Philox(seed))
+    return np.stack([rng.integers(0, size, env.num_envs) for size in env.journeys.sizes], axis=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_id_and_no_seed_is_told(pool: Pool, kind: type[JourneyVectorEnv]) -> None:
     members = pool.base.members
     luck = 2**62 + 12_345_678
-    env = CardholderVectorEnv(pool, members.size, difficulty="hard", contact_price=(0.0, 1.0))
+    env = kind(pool, members.size, difficulty="hard", contact_price=(0.0, 1.0))
     told = [env.reset(seed=SEED, options={"cardholder": members, "luck": luck})]
-    for day in range(3):
-        answer = env.step(drawn_actions(env.codec, members.size, day))
+    for turn in range(3):
+        answer = env.step(drawn_of(env, turn))
         told.append((answer[0], {**answer[4], "reward": answer[1]}))
     values = [array for both in told for part in both for array in numbers(part)]
     wide = [array for array in values if array.dtype.itemsize > 1]
@@ -293,8 +303,43 @@ def test_no_id_and_no_seed_is_told(pool: Pool) -> None:
     assert names_somebody(np.column_stack([columns, 3.0 - ids]), ids)
 
 
-def test_equal_accounts_are_told_alike_whatever_is_hidden(pool: Pool) -> None:
-    journeys = Journeys(pool, 2)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_told_stays_when_the_hidden_records_are_dealt_out_anew(
+    pool: Pool, kind: type[JourneyVectorEnv]
+) -> None:
+    """In the middle of a journey: what came of the step is in the books already, and nothing is read from elsewhere."""
+    members = pool.base.members
+    env = kind(pool, members.size, contact_price=(0.0, 1.0))
+    env.reset(seed=SEED, options={"cardholder": members})
+    journeys, everybody = env.journeys, np.arange(members.size)
+    for turn in range(3):
+        out = journeys.step(drawn_of(env, turn))
+    assert (journeys.slots.journey["minute"] > 0).any() == (kind is not CardholderVectorEnv)
+
+    def told() -> list[np.ndarray]:
+        observation, mask = journeys.observed(everybody)
+        now = out._replace(observation=observation, mask=mask)
+        rewards, value = env.shell.close_books(now._replace(terms=out.terms.copy()))
+        infos = env._infos(now, value, env._everybody)
+        return [observation, rewards, *numbers(env.shell.shown(now, True)), *numbers(infos)]
+
+    before = told()
+    # Nothing is lost by looking: what the step itself told is what is told now.
+    np.testing.assert_array_equal(before[0], out.observation)
+    np.testing.assert_array_equal(journeys.observed(everybody)[1], out.mask)
+    people = journeys.slots.people
+    for name in people.dtype.names or ():
+        if name != "cardholder":
+            people[name] = people[name][::-1].copy()
+    for then, now in zip(before, told(), strict=True):
+        np.testing.assert_array_equal(then, now)
+    journeys.slots.accounts["opens_28d"] += 1.0
+    assert not np.array_equal(told()[0], before[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_accounts_are_told_alike_whatever_is_hidden(pool: Pool, kind: type[JourneyVectorEnv]) -> None:
+    journeys = kind.kind(pool, 2)
     a, b = pool.base.members[:2]
     journeys.reset(cardholder=np.array([a, b]), luck=np.array([5, 6], dtype=object))
     people, accounts = journeys.slots.people, journeys.slots.accounts
@@ -303,6 +348,15 @@ def test_equal_accounts_are_told_alike_whatever_is_hidden(pool: Pool) -> None:
     observation, mask = journeys.observed(np.arange(2))
     np.testing.assert_array_equal(observation[0], observation[1])
     np.testing.assert_array_equal(mask[0], mask[1])
+    if kind is not CardholderVectorEnv:
+        # At an event, too: the mask is another one there.
+        journeys.slots.journey["minute"] = 600
+        if isinstance(journeys, TriggerJourneys):
+            journeys.moments.moment[:] = (1, 590, 12_300, 2)
+        observation, mask = journeys.observed(np.arange(2))
+        assert mask[:, 1:].any()
+        np.testing.assert_array_equal(observation[0], observation[1])
+        np.testing.assert_array_equal(mask[0], mask[1])
     value = terminal_value(pool, journeys.horizon, 0.999).of(observation, np.zeros(2, dtype=np.int64))
     assert value[0] == value[1] != 0.0
     accounts["opens_28d"][1] += 1.0

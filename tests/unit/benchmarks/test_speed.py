@@ -1,5 +1,8 @@
 """What `cardarena speed` says of tiny worlds; never how fast they are."""
 
+from typing import Any
+
+import gymnasium
 import pytest
 
 from cardarena.benchmarks import environment_speed, speed
@@ -40,4 +43,25 @@ def test_the_environments_are_measured_beside_gymnasiums_own_vector() -> None:
     assert native["cpu_microseconds"] > 0
     assert figures["ratio"] == pytest.approx(native["steps_per_second"] / sync["steps_per_second"], abs=0.06)
     shown = environment_speed.shown(figures)
-    assert len({len(line) for line in shown[1:4]}) == 1
+    assert len({len(line) for line in shown[2:5]}) == 1
+
+
+def test_the_environments_figures_say_the_settings_they_were_measured_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[dict[str, Any]] = []
+    make, make_vec = gymnasium.make, gymnasium.make_vec
+    monkeypatch.setattr(gymnasium, "make", lambda name, **given: made.append(given) or make(name, **given))
+    monkeypatch.setattr(
+        gymnasium, "make_vec", lambda name, **given: made.append(given) or make_vec(name, **given)
+    )
+    figures = environment_speed.measure(threads=1, repeats=1, native_envs=8, n_cardholders=100, horizon=3)
+    said = {**figures["settings"], "scenario": figures["scenario"], "n_cardholders": figures["cardholders"]}
+    assert said == {"scenario": "baseline", "n_cardholders": 100, "horizon": 3, **environment_speed.SETTINGS}
+    # Nothing that both were given is left unsaid: the one is given its threads and mode beside it.
+    assert len(made) == 1 + environment_speed.SYNC_ENVS
+    of_one = {"num_envs", "threads", "autoreset_mode"}
+    assert all({k: v for k, v in given.items() if k not in of_one} == said for given in made)
+    told = "\n".join(environment_speed.shown(figures)[:2])
+    assert all(f"{name} {value}" in told for name, value in figures["settings"].items())
+    assert "100 cardholders" in told

@@ -495,18 +495,6 @@ def test_harm_is_charged_at_its_price() -> None:
     assert total > 0
 
 
-def test_ppo_keeps_most_of_its_speed_on_journeys() -> None:
-    from cardarena.agents.rl.sb3.throughput import measure
-
-    told: list[str] = []
-    threads = torch.get_num_threads()
-    figures = measure(cardholders=40, lanes=64, rollout=4, repeats=2, tell=told.append)
-    assert len(told) == 3
-    assert torch.get_num_threads() == threads
-    assert figures["steps_per_second"] > 0
-    assert 0.0 < figures["share"] < 2.0
-
-
 @pytest.mark.parametrize("choice", ["greedy", "sampled"])
 def test_a_choice_that_is_given_is_kept(tmp_path: Path, choice: str) -> None:
     train(settings_of(steps=128, choice=choice), tmp_path)
