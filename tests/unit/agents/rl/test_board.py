@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """The learning curve for TensorBoard, read back from its event file."""
 
 from pathlib import Path
