@@ -165,7 +165,7 @@ def test_the_log_is_the_worlds(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("shock", SHOCKS, ids=[shock["kind"] for shock in SHOCKS])
 def test_the_log_is_the_worlds_under_a_shock(shock: dict[str, Any]) -> None:
-    shocked, calm = (both_logs(small_pool(**changes)) for changes in ({"shocks": [shock]}, {}))
+    shocked, calm = both_logs(small_pool(shocks=[shock])), both_logs(small_pool())
     assert shocked.mine.size > 500
     assert shocked.mine.tobytes() == shocked.theirs.tobytes()
     # It does something on these days, and nothing before.
