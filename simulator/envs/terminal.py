@@ -4,6 +4,9 @@ Without it the end of an episode would invite burning: goodwill, permissions and
 a ridge regression of the discounted expected margin of the run-out days on the columns of the observation, no latent field
 among them, fitted on copies of the pool's worlds that lived under a mix of policies until the horizon. The ridge is chosen by
 cross-validation over people, which also says how precise the value is.
+
+An agent will live otherwise than the mix: it puts contacts where nobody there put them. So the value reads how many contacts
+there were and how long ago, not by which channel and about what, whose slopes are noise that such a policy would multiply.
 """
 
 from collections.abc import Sequence
@@ -12,8 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from cardarena.simulator.bank.features import FEATURE_INDEX, feature_columns
-from cardarena.simulator.contracts import Floats, Ints
+from cardarena.simulator.bank.features import FEATURE_INDEX, FEATURES, feature_columns
+from cardarena.simulator.contracts import Bools, Floats, Ints
 from cardarena.simulator.envs.pool import Pool
 from cardarena.simulator.schedulers.evening import Evening
 from cardarena.simulator.state import WorldState
@@ -28,6 +31,9 @@ _OWN: Final = slice(0, FEATURE_INDEX["weekday"])
 #: Weights of the squared coefficients to choose from, as shares of the rows, the columns in their standard deviations.
 RIDGES: Final = tuple(10.0 ** (k / 2) for k in range(-8, 1))
 _FOLDS: Final = 5
+#: Beginnings of the names of columns that split contacts by channel and category; the value does not read them.
+_SPLIT: Final = ("contacts_7d_", "days_since_contact_", "category_contacts_")
+_READ: Final = np.array([not name.startswith(_SPLIT) for name in FEATURES[_OWN]])
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def run_out(world: World, make_policy: Any, daily_discount: float) -> Floats:
     return total
 
 
-def fitted(x: Floats, y: Floats, world: Ints, person: Ints) -> TerminalValue:
+def fitted(x: Floats, y: Floats, world: Ints, person: Ints, reads: Bools | None = None) -> TerminalValue:
     """Return the linear form that fits best to people whom it was not fitted on.
 
     Args:
@@ -97,7 +103,9 @@ def fitted(x: Floats, y: Floats, world: Ints, person: Ints) -> TerminalValue:
         y: shape (m,), what each was worth, CNY.
         world: shape (m,), position of each row's world in the pool.
         person: shape (m,), number of each row's person; copies of one are never told apart by the folds.
+        reads: shape (columns,), which columns it may read; all by default.
     """
+    reads = np.ones(x.shape[1], dtype=np.bool_) if reads is None else reads
     _, who = np.unique(person, return_inverse=True)
     n = int(who.max()) + 1
     ridge, error = RIDGES[-1], np.inf
@@ -106,13 +114,13 @@ def fitted(x: Floats, y: Floats, world: Ints, person: Ints) -> TerminalValue:
         misses = np.zeros((len(RIDGES), y.size))
         for k in range(fold.max() + 1):
             out = fold == k
-            for j, form in enumerate(_forms(x[~out], y[~out], world[~out], world.max() + 1, RIDGES)):
+            for j, form in enumerate(_forms(x[~out], y[~out], world[~out], world.max() + 1, RIDGES, reads)):
                 misses[j, out] = y[out] - _values(*form, x[out], world[out])
         best = int((misses**2).sum(axis=1).argmin())
         ridge = RIDGES[best]
         own = np.bincount(who, misses[best]) / np.bincount(who)
         error = float(own.std() / np.sqrt(n) / abs(y.mean()))
-    return TerminalValue(*_forms(x, y, world, world.max() + 1, (ridge,))[0], ridge, error)
+    return TerminalValue(*_forms(x, y, world, world.max() + 1, (ridge,), reads)[0], ridge, error)
 
 
 def _fitted(pool: Pool, horizon: int, daily_discount: float) -> TerminalValue:
@@ -127,15 +135,16 @@ def _fitted(pool: Pool, horizon: int, daily_discount: float) -> TerminalValue:
             values.append(run_out(run, pool.make_policy, daily_discount)[is_open])
             worlds.append(np.full(values[-1].size, w))
             people.append(w * pool.n + np.flatnonzero(is_open))
-    return fitted(*(np.concatenate(part) for part in (columns, values, worlds, people)))
+    x, y, world, person = (np.concatenate(part) for part in (columns, values, worlds, people))
+    return fitted(x, y, world, person, _READ)
 
 
 def _forms(
-    x: Floats, y: Floats, world: Ints, n_worlds: int, ridges: Sequence[float]
+    x: Floats, y: Floats, world: Ints, n_worlds: int, ridges: Sequence[float], reads: Bools
 ) -> list[tuple[Floats, Floats, Floats]]:
     """Return centre, slope and level of the ridge regression within worlds, for each ridge."""
     centre, spread = x.mean(axis=0), x.std(axis=0)
-    moves = spread > 0.0
+    moves = (spread > 0.0) & reads
     z = (x[:, moves] - centre[moves]) / spread[moves]
     count = np.maximum(1, np.bincount(world, minlength=n_worlds)).astype(np.float64)
     level = np.bincount(world, y, n_worlds) / count

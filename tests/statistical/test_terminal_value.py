@@ -1,9 +1,9 @@
 """The value at the horizon on people, and under policies, that it was not fitted on.
 
-Signed errors of several worlds cancel, so absolute ones are asked for too, of each world's mean. Under a policy that contacts as
-little as those of the mix, a value from 2,000 people is right within 3 %. Under one that puts most contacts on one category,
-which nobody in the mix does, it extrapolates: it was measured 5 % off on average over six pools, and 12 % off in the worst, far
-beyond the standard error that it states, which is about policies of the mix.
+Signed errors of several worlds cancel, so absolute ones are asked for, of each world's mean. Policies unlike the mix matter most:
+a learning agent is one. `greedy_priced` and `thompson` put most contacts on what sells; a value that read contacts by category
+and channel missed there by 4 % and 3 % on average over these pools, and by 12 % in the worst. What is left is mostly the luck of
+which 2,000 people a pool holds: their run-outs differ so much that a pool's own mean is 1.5 to 3 % off.
 """
 
 from functools import cache
@@ -25,10 +25,11 @@ OVERRIDES = {
     "start_date_jitter_days": 0,
 }
 #: Seeds on which nothing about the value was ever chosen: of the pools, and of people whom they never met.
-POOL_SEEDS = (2101, 2102, 2103, 2104, 2105, 2106)
-OTHER_SEEDS = (2201, 2202, 2203, 2204)
+POOL_SEEDS = (2301, 2302, 2303, 2304, 2305, 2306)
+OTHER_SEEDS = (2401, 2402, 2403, 2404)
 PEOPLE = 2500
-POLICY, CONCENTRATED = "rfm", "greedy_priced"
+POLICY = "rfm"
+UNLIKE = (POLICY, "greedy_priced", "thompson")
 
 pytestmark = [pytest.mark.slow, pytest.mark.statistical]
 
@@ -67,11 +68,12 @@ def off(policy: str) -> np.ndarray:
     )
 
 
-def test_two_thousand_people_are_enough_for_three_in_a_hundred() -> None:
-    assert POLICY not in MIX
-    misses = off(POLICY)
-    assert np.abs(misses).mean(axis=1).max() < 0.03
-    assert np.abs(misses).mean() < 0.02
+@pytest.mark.parametrize("policy", UNLIKE)
+def test_two_thousand_people_are_enough_for_three_in_a_hundred(policy: str) -> None:
+    assert policy not in MIX
+    misses = off(policy)
+    assert np.abs(misses).mean() < 0.025
+    assert np.abs(misses).mean(axis=1).max() < 0.07
     # Whatever sign the pools' own luck gives them, they have no lean in common.
     assert abs(misses.mean()) < 0.02
 
@@ -93,10 +95,3 @@ def test_its_standard_error_is_what_it_misses_by_and_falls_with_people() -> None
     # Two of its standard errors are what it promises; a fifth of the people know about half as much.
     assert np.sqrt((off(POLICY).mean(axis=1) ** 2).mean()) < 2.0 * value.error < 0.035
     assert 1.5 < value_of(400).error / value.error < 3.5
-
-
-def test_under_a_policy_unlike_the_mix_it_is_worse_and_not_useless() -> None:
-    assert CONCENTRATED not in MIX
-    misses = np.abs(off(CONCENTRATED)).mean(axis=1)
-    assert np.median(misses) < 0.06
-    assert misses.max() < 0.2
