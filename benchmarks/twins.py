@@ -6,7 +6,8 @@ their own, which no run has, and it is the same for all actions: life for life, 
 lives tell a small effect. A mean over lives is an expectation. The day's margin is counted by its conditional expectation,
 which is integrated over the day's own luck already.
 
-`expected_outcomes` is what a harness, a planner and an oracle may ask for: it knows nothing of the run's own luck. With
+`expected_outcomes` is what a harness may ask for, and whoever fits or checks a planner: it knows nothing of the run's own luck
+(policies lie in a layer below and compute expectations of their own). With
 `realised_outcomes` the copies keep that luck. It serves scores that pair a run with its twin, and nobody who decides.
 
 People do not interact in a twin: where a scenario has word of mouth, each hears what the neighbours felt yesterday, frozen.

@@ -199,7 +199,8 @@ class CardholderEnv(JourneyEnv):
     What the account is then worth in the scenario's run-out under the caretaker policy, read from the columns of the
     observation, joins the reward, discounted, and stands in `info["terminal_value"]`; nothing is to be bootstrapped. It is
     right within 3 % on average, over pools of 2,000 people and policies unlike those of the fit, and one pool may be 6 % off;
-    `env.unwrapped.shell.terminal_value.error` says how precise it is. With `terminal_value=False` it is neither paid nor told, and not even fitted.
+    `env.unwrapped.shell.terminal_value.error` says how precise it is. With `terminal_value=False` it is neither paid nor told,
+    and not even fitted.
 
     ## Info
     `reward_terms`, `costs`, `action_mask`, `dt` (days lived in the step), `day` (that comes next), and where it is paid
