@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -95,7 +95,7 @@ def train(
 
     Raises:
         CardArenaError: what trains is not installed, or a scenario or world that cannot be used.
-        ResultsError: the folder holds something else, or a checkpoint of other settings.
+        ResultsError: the folder holds something else, or a checkpoint of other settings; or no agent kept its limit of harm.
     """
     require_extra()
     name = checked_name(settings.agent if name is None else name)
@@ -120,6 +120,12 @@ def train(
             break
     reason = course.reason or "stopped"
     if course.reason is not None:
+        if course.best == -np.inf:
+            least = min(row["harm"] for row in course.curve)
+            raise ResultsError(
+                f"{out}: expected an agent within the limit of harm, {settings.harm_limit:g} per 1,000 and 30 days, found none "
+                f"in {len(course.curve)} evaluations, the least being {least:.1f}: give more --steps, or a higher --harm-limit"
+            )
         course.finish()
     return Finished(read_agent(out), course.best_worth, course.steps, reason)
 
@@ -163,8 +169,8 @@ class _Course:
     @property
     def best_worth(self) -> Worth:
         """What the best agent is worth."""
-        row = max(self.curve, key=lambda row: row["value_cny"])
-        return Worth(*(row[name] for name in ("value_cny", "error_cny", "contacts", "harm", "blocked")))
+        told = (Worth(*(row[field.name] for field in fields(Worth))) for row in self.curve)
+        return max((worth for worth in told if self._keeps_limit(worth)), key=lambda worth: worth.value_cny)
 
     def chunk(self) -> None:
         """Learn until the next evaluation."""
@@ -181,7 +187,7 @@ class _Course:
         counts = self.lanes.take_counts()
         judged = [(self.ground.worth(agent := self._agent(choice)), agent) for choice in self.ground.choices]
         # The first of equals, so the greedy one.
-        worth, agent = max(judged, key=lambda pair: pair[0].value_cny)
+        worth, agent = max(judged, key=lambda pair: (self._keeps_limit(pair[0]), pair[0].value_cny))
         row = {
             "steps": self.steps,
             "seconds": round(time.monotonic() - began + self.seconds, 1),
@@ -191,17 +197,25 @@ class _Course:
             "harm_price_cny": round(self.lanes.harm_price, 6),
         }
         self.curve.append(row)
-        if worth.value_cny > self.best:
+        is_kept = self._keeps_limit(worth)
+        if is_kept and worth.value_cny > self.best:
             self.best, self.since_best = worth.value_cny, 0
             write_agent(self.out, self._card(agent.card.actions.choice), agent.tensors, self.curve)
-        else:
+        elif is_kept:
+            # While a limit is not kept its price still rises: that is no lack of progress.
             self.since_best += 1
         return row
+
+    def _keeps_limit(self, worth: Worth) -> bool:
+        """Return whether an agent that is given a limit of harm keeps it; who is given none does."""
+        s = self.settings
+        return "harm_limit" in AGENTS[s.agent].unused or worth.harm <= s.harm_limit
 
     def save(self) -> None:
         """Write the checkpoint: the arrays first, then the text that names their digest."""
         from safetensors.numpy import save
 
+        self.out.mkdir(parents=True, exist_ok=True)
         arrays = {name: _flat(array) for name, array in self.learner.arrays().items()}
         content = save(arrays)
         progress = {

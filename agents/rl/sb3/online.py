@@ -164,7 +164,7 @@ class LagrangianPpo(MaskedPpo):
     """PPO whose price of harm rises while there is more of it than the limit, and falls while there is less."""
 
     #: CNY by which the price moves in an update, for each harm in 1,000 people and 30 days beyond the limit.
-    RATE = 0.02
+    RATE = 0.3
 
     def callback(self) -> Any:
         """Return what moves the price after each rollout."""

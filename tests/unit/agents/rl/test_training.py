@@ -581,3 +581,25 @@ def test_the_command_line_asks_for_a_sight_in_two_scenarios_at_a_price(
     assert [s.scenarios for s in asked] == [("baseline", "tight_budget")] * 2
     assert [s.contact_price_cny for s in asked] == [(0.0, 0.5), (0.1, 2.0)]
     assert [s.observe for s in asked] == ["full_state", "observables"]
+
+
+def test_the_best_agent_is_one_that_keeps_its_limit_of_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values and harm of three evaluations: the second is worth most, and over the limit."""
+    from cardarena.agents.rl.evaluation import Worth
+    from cardarena.agents.rl.sb3.grounds import JourneyGround
+
+    def script(*harms: float) -> None:
+        told = iter([Worth(v, 0.1, 1.0, h, 0.0) for v, h in zip((1.0, 9.0, 5.0), harms, strict=True)])
+        monkeypatch.setattr(JourneyGround, "worth", lambda *_: next(told))
+
+    limited = settings_of("ppo_lagrangian", harm_limit=3.0, choice="greedy")
+    script(1.0, 4.0, 2.0)
+    finished = train(limited, tmp_path / "limited")
+    assert (finished.worth.value_cny, finished.agent.card.training.steps) == (5.0, 384)
+    script(1.0, 4.0, 2.0)
+    assert train(settings_of(choice="greedy"), tmp_path / "free").worth.value_cny == 9.0
+    script(4.0, 5.0, 6.0)
+    with pytest.raises(ResultsError, match=r"within the limit of harm, 3 per 1,000 .* the least being 4\.0"):
+        train(limited, tmp_path / "none")
