@@ -273,7 +273,7 @@ class Training(Making):
 
     steps: Annotated[int, Field(ge=0)]
     gamma_per_day: Annotated[float, Field(ge=0.0, le=1.0)]
-    reward: Literal["gross", "attributed", "paired", "log"]
+    reward: Literal["gross", "attributed", "paired"]
     decision_every: Annotated[int, Field(ge=1, le=365)] = 1
     contact_price_cny: Annotated[
         tuple[Annotated[float, Field(ge=0.0)], Annotated[float, Field(ge=0.0)]], Field(strict=False)
