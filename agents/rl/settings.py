@@ -40,6 +40,7 @@ class Kind:
         settings: what of `TrainingSettings` it has otherwise.
         unused: what of `TrainingSettings` would do nothing.
         is_campaign: whether it sets the plan of a whole base, in place of deciding about one cardholder.
+        reads_log: whether it learns from a log alone, so that its reward is one that a bank's log has.
         knobs: settings that `cardarena tune` may choose.
     """
 
@@ -51,6 +52,7 @@ class Kind:
     settings: dict[str, Any] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     is_campaign: bool = False
+    reads_log: bool = False
     knobs: tuple[Knob, ...] = ()
 
 
@@ -62,15 +64,19 @@ _KNOBS: Final = (
     Knob("prior", 0.05, 0.4, "chance of a contact with which it begins"),
 )
 
+#: What only the constrained agent uses, and what only those do that improve a policy roll-out by roll-out.
+_HARM: Final = ("harm_limit",)
+_ON_POLICY: Final = ("rollout", "epochs", "batches", "entropy", "choice", *_HARM)
+
 AGENTS: Final = {
     "ppo": Kind(
         "PPO",
         "Proximal policy optimisation on one cardholder's journey; trained without masks, charged for what is blocked.",
-        knobs=_KNOBS,
+        unused=_HARM, knobs=_KNOBS,
     ),
     "maskable_ppo": Kind(
         "PPO with masks", "Proximal policy optimisation on one cardholder's journey, among what the rules leave open.",
-        knobs=_KNOBS,
+        unused=_HARM, knobs=_KNOBS,
     ),
     "ppo_lagrangian": Kind(
         "PPO under a limit of harm",
@@ -79,26 +85,25 @@ AGENTS: Final = {
     ),
     "ppo_stacked": Kind(
         "PPO on stacked frames", "PPO with masks that sees its last four decisions' observations at once.", frames=4,
-        knobs=_KNOBS,
+        unused=_HARM, knobs=_KNOBS,
     ),
     "ppo_recurrent": Kind(
         "PPO with an LSTM", "Proximal policy optimisation with a recurrent network, one state a cardholder.", lanes=512,
-        knobs=_KNOBS,
+        unused=_HARM, knobs=_KNOBS,
     ),
     "dqn": Kind(
         "Deep Q-network", "Q-learning over flat actions, greedy among what the rules leave open.", is_flat=True, lanes=256,
-        settings={"difficulty": "easy", "learning_rate": 1e-3},
+        settings={"difficulty": "easy", "learning_rate": 1e-3}, unused=_ON_POLICY,
     ),
     "cql": Kind(
         "Conservative Q-learning", "Q-learning from a randomised log alone, careful about what the log does not show.",
-        is_flat=True, lanes=256,
-        settings={"difficulty": "easy", "learning_rate": 3e-4, "reward": "attributed"},
+        is_flat=True, lanes=256, reads_log=True,
+        settings={"difficulty": "easy", "learning_rate": 3e-4, "reward": "attributed"}, unused=_ON_POLICY,
     ),
     "fqi": Kind(
         "Fitted Q iteration", "A linear value of every arm, fitted again and again to a randomised log alone.",
-        is_flat=True, lanes=256,
-        settings={"difficulty": "easy", "reward": "attributed"},
-        unused=("layers", "learning_rate", "rollout", "epochs", "batches", "entropy", "harm_limit", "choice"),
+        is_flat=True, lanes=256, reads_log=True,
+        settings={"difficulty": "easy", "reward": "attributed"}, unused=("layers", "learning_rate", *_ON_POLICY),
     ),
     "sac": Kind(
         "SAC on the campaign", "Soft actor-critic that sets volumes, caps, a threshold and a price for the whole base, weekly.",
@@ -107,7 +112,9 @@ AGENTS: Final = {
             "steps": 20_000, "cardholders": 2000, "world_seeds": tuple(range(1001, 1009)), "evaluation_seeds": (9001, 9002, 9003),
             "decision_every": 7, "evaluate_every": 520, "learning_rate": 1e-3, "choice": "greedy",
         },
-        unused=("difficulty", "contact_price_cny", "rollout", "epochs", "batches", "entropy", "harm_limit", "evaluated"),
+        unused=(
+            "difficulty", "contact_price_cny", "rollout", "epochs", "batches", "entropy", "harm_limit", "evaluated", "observe",
+        ),
     ),
 }  # fmt: skip
 
@@ -141,7 +148,8 @@ class TrainingSettings:
         epochs: passes over a rollout.
         batches: minibatches in a pass.
         entropy: weight of the entropy bonus.
-        prior: chance of a contact with which an agent begins; of a campaign, its intensity.
+        prior: chance of a contact with which an agent begins, its inputs are scaled and a log is drawn, between 0 and 1; of a
+            campaign, the intensity with which it begins, 0 to 1.
         harm_limit: refusals, off-switches and complaints in 1,000 people and 30 days that `ppo_lagrangian` keeps to.
         choice: whether the finished agent is `greedy`, `sampled`, drawing what it does, or the `better` of the two.
         evaluate_every: steps between two evaluations.

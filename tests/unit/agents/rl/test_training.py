@@ -1,6 +1,6 @@
 """Training at a tiny scale: determinism, resuming exactly, what is written, and the pieces that a trainer hangs on."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,12 +171,39 @@ def test_a_campaign_begins_as_a_modest_plan(tmp_path: Path) -> None:
     assert card.actions.form == "campaign"
 
 
-@pytest.mark.parametrize(
-    ("agent", "name"), [("sac", "difficulty"), ("sac", "rollout"), ("fqi", "learning_rate")]
-)
-def test_a_setting_that_would_do_nothing_is_refused(agent: str, name: str) -> None:
-    with pytest.raises(CardArenaError, match=f"{name}: expected none for '{agent}'"):
-        TrainingSettings.of(agent, **{name: 1})
+class Asked:
+    """Settings that note which of them are asked for."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        self.settings, self.names = settings, set[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.add(name)
+        return getattr(self.settings, name)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_setting_is_asked_for_in_training_or_refused(agent: str, tmp_path: Path) -> None:
+    from cardarena.agents.rl.training import _Course
+
+    settings = settings_of(agent)
+    asked: Any = Asked(settings)
+    course = _Course(asked, tmp_path, agent, "")
+    course.chunk()
+    assert course.reason is None
+    choice = course.ground.choices[0]
+    names = set(asked.names)
+    # The card is written of settings without being made by them.
+    judged = course._agent(choice)
+    asked.names = names
+    course.ground.worth(judged)
+    unused = set(AGENTS[agent].unused)
+    # A rate that falls is told to every learner, whether it learns by rates or not.
+    assert {field.name for field in fields(settings)} - asked.names == unused - {"learning_rate"}
+    assert not unused & set(judged.card.training.settings)
+    for name in unused:
+        with pytest.raises(CardArenaError, match=f"{name}: expected none for '{agent}'"):
+            TrainingSettings.of(agent, **{name: getattr(settings, name)})
 
 
 def test_a_campaign_has_no_sampled_form() -> None:
