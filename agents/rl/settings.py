@@ -1,11 +1,14 @@
 """What a training run is made of: every argument that its values depend on, and which agents can be trained."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cardarena.agents.base import Knob
 from cardarena.agents.rl.sight import SIGHTS
+from cardarena.simulator.envs.actions import DIFFICULTIES
+from cardarena.simulator.envs.rewards import FORMS
 from cardarena.simulator.errors import CardArenaError, UnknownNameError
 
 #: Seeds below are the arena's; what was learned in their worlds proves nothing there.
@@ -194,6 +197,8 @@ class TrainingSettings:
             raise UnknownNameError("agent", self.agent, AGENTS)
         for seeds in (self.world_seeds, self.evaluation_seeds):
             refuse_arena_seeds(seeds)
+            if len(set(seeds)) < len(seeds):
+                raise CardArenaError(f"world seeds: expected each once, found {', '.join(map(str, seeds))}")
         if both := set(self.world_seeds) & set(self.evaluation_seeds):
             raise CardArenaError(
                 f"world seeds: expected others for training and for evaluation, found {min(both)} in both"
@@ -202,6 +207,8 @@ class TrainingSettings:
             ("terminal", ("bootstrap", "caretaker")),
             ("choice", ("greedy", "sampled", "better")),
             ("observe", tuple(SIGHTS)),
+            ("reward", FORMS),
+            ("difficulty", DIFFICULTIES),
         ):
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
@@ -209,7 +216,13 @@ class TrainingSettings:
                      "evaluated", "threads", "decision_every"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise CardArenaError(f"{name}: expected 1 or more, found {getattr(self, name)}")
-        if AGENTS[self.agent].is_campaign:
+        kind = AGENTS[self.agent]
+        # The twin who was left alone is in no bank's log.
+        if kind.reads_log and self.reward == "paired":
+            raise CardArenaError(
+                f"reward: expected 'gross' or 'attributed' of {self.agent!r}, which learns from a bank's log, found 'paired'"
+            )
+        if kind.is_campaign:
             if self.choice != "greedy":
                 raise CardArenaError(f"choice: expected 'greedy' of a campaign, found {self.choice!r}")
             if self.observe != "observables":
@@ -231,6 +244,15 @@ class TrainingSettings:
             raise CardArenaError(f"price: expected CNY from 0 on, the lower first, found {low:g},{high:g}")
         if not 0.0 <= self.gamma_per_day <= 1.0:
             raise CardArenaError(f"gamma: expected 0 to 1, found {self.gamma_per_day}")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise CardArenaError(f"learning_rate: expected more than 0, found {self.learning_rate:g}")
+        for name in ("entropy", "harm_limit"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise CardArenaError(f"{name}: expected 0 or more, found {getattr(self, name):g}")
+        # A chance is begun with as its logarithm, which 0 and 1 have none of; an intensity is cut off short of its ends.
+        if not (0.0 <= self.prior <= 1.0 if kind.is_campaign else 0.0 < self.prior < 1.0):
+            expected = "0 to 1" if kind.is_campaign else "a chance above 0 and below 1"
+            raise CardArenaError(f"prior: expected {expected}, found {self.prior:g}")
 
     @classmethod
     def of(cls, agent: str, **given: Any) -> "TrainingSettings":

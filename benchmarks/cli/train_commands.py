@@ -63,7 +63,9 @@ def train(
     ] = None,
     reward: Annotated[
         str | None,
-        typer.Option("--reward", help="gross, attributed, or paired (privileged: it knows the twin)."),
+        typer.Option(
+            "--reward", help="gross, attributed, or paired (privileged: it knows the twin; not cql, fqi)."
+        ),
     ] = None,
     observe: Annotated[
         str | None,
@@ -85,7 +87,7 @@ def train(
         int | None, typer.Option("--lanes", min=1, max=65536, help="Journeys, or bases, at once.")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", min=0.0, help="At the beginning.")
+        float | None, typer.Option("--learning-rate", help="At the beginning; more than 0.")
     ] = None,
     entropy: Annotated[
         float | None, typer.Option("--entropy", min=0.0, help="Weight of the entropy bonus.")
@@ -96,7 +98,8 @@ def train(
     prior: Annotated[
         float | None,
         typer.Option(
-            "--prior", min=0.0, max=1.0, help="Chance of a contact at the beginning; sac: intensity."
+            "--prior",
+            help="Chance of a contact at the beginning, above 0 and below 1; sac: intensity, 0 to 1.",
         ),
     ] = None,
     harm_limit: Annotated[

@@ -158,7 +158,7 @@ def test_a_campaign_begins_as_a_modest_plan(tmp_path: Path) -> None:
     from cardarena.agents.rl.sb3.sac import Sac
     from cardarena.simulator.envs.campaign_plan import CampaignCodec
 
-    train(settings_of("sac", steps=1, learning_rate=0.0, prior=0.25), tmp_path)
+    train(settings_of("sac", steps=1, learning_rate=1e-30, prior=0.25), tmp_path)
     agent = read_agent(tmp_path)
     card = agent.card
     rng = np.random.Generator(np.random.Philox(6))
@@ -236,7 +236,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_training_ends_when_nothing_gets_better(tmp_path: Path) -> None:
-    finished = train(settings_of(learning_rate=0.0, steps=10_000, patience=2), tmp_path)
+    finished = train(settings_of(learning_rate=1e-30, steps=10_000, patience=2), tmp_path)
     assert finished.reason == "no better in 2 evaluations"
     assert finished.steps == 3 * 128
 
@@ -252,11 +252,28 @@ def test_training_ends_when_nothing_gets_better(tmp_path: Path) -> None:
         ({"observe": "beleifs"}, UnknownNameError, "did you mean 'beliefs'"),
         ({"scenarios": ("baseline", "baseline")}, CardArenaError, "each once, found baseline, baseline"),
         ({"contact_price_cny": (2.0, 1.0)}, CardArenaError, "the lower first, found 2,1"),
+        ({"world_seeds": (1001, 1002, 1001)}, CardArenaError, "each once, found 1001, 1002, 1001"),
+        ({"evaluation_seeds": (9001, 9001)}, CardArenaError, "each once, found 9001, 9001"),
+        ({"reward": "atributed"}, UnknownNameError, "did you mean 'attributed'"),
+        ({"difficulty": "esay"}, UnknownNameError, "did you mean 'easy'"),
+        ({"learning_rate": 0.0}, CardArenaError, "learning_rate: expected more than 0, found 0"),
+        ({"learning_rate": float("nan")}, CardArenaError, "learning_rate: expected more than 0, found nan"),
+        ({"entropy": -0.1}, CardArenaError, "entropy: expected 0 or more, found -0.1"),
+        ({"agent": "ppo_lagrangian", "harm_limit": -1.0}, CardArenaError, "harm_limit: expected 0 or more"),
+        ({"prior": 0.0}, CardArenaError, "prior: expected a chance above 0 and below 1, found 0"),
+        ({"prior": 1.0}, CardArenaError, "prior: expected a chance above 0 and below 1, found 1"),
+        ({"agent": "sac", "prior": 1.1}, CardArenaError, "prior: expected 0 to 1, found 1.1"),
+        ({"agent": "cql", "reward": "paired"}, CardArenaError, "'gross' or 'attributed' of 'cql'"),
+        ({"agent": "fqi", "reward": "paired"}, CardArenaError, "'gross' or 'attributed' of 'fqi'"),
     ],
 )
 def test_wrong_settings_are_refused(changes: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         settings_of(**changes)
+
+
+def test_a_campaign_may_begin_with_no_or_full_intensity() -> None:
+    assert [settings_of("sac", prior=prior).prior for prior in (0.0, 1.0)] == [0.0, 1.0]
 
 
 def test_an_unknown_agent_and_a_ranked_world_are_refused(tmp_path: Path) -> None:
@@ -358,7 +375,7 @@ def test_the_card_counts_what_was_simulated(tmp_path: Path, reward: str) -> None
 
 
 def test_an_actor_begins_as_the_prior(tmp_path: Path) -> None:
-    train(settings_of(steps=16, evaluate_every=16, rollout=1, batches=1, learning_rate=0.0), tmp_path)
+    train(settings_of(steps=16, evaluate_every=16, rollout=1, batches=1, learning_rate=1e-30), tmp_path)
     agent = read_agent(tmp_path)
     rng = np.random.Generator(np.random.Philox(6))
     x = rng.normal(size=(500, agent.card.inputs)).astype(np.float32)
