@@ -92,7 +92,9 @@ class Lanes(JointVecEnv):
         observation: what the network is given, scaling included once warm.
         reward_scale: CNY that count as 1.
         harm_price: CNY taken off for each refusal, off-switch or complaint: the multiplier of a constrained agent.
-        harm: refusals, off-switches and complaints since the last `take_counts`.
+        harm: refusals, off-switches and complaints since the last `take_harm`.
+        harm_days: days lived since.
+        paid: CNY since the last `take_counts`.
         days: days lived since.
     """
 
@@ -129,7 +131,7 @@ class Lanes(JointVecEnv):
         self._infos: list[dict[str, Any]] = [{} for _ in range(self._n)]
         self._told: list[int] = []
         self._set(observation)
-        self.take_counts()
+        self.harm, self.harm_days, self.days, self.paid = 0, 0, 0, 0.0
         shown = spaces.Box(-observation.clip, observation.clip, (self._sight.inputs,), np.float32)
         super().__init__(self.shells[0].journeys, self._n, shown, is_flat=is_flat)
 
@@ -205,8 +207,10 @@ class Lanes(JointVecEnv):
         outs = self._stepped(self._actions)
         rewards = self._rewards(outs)
         harm = _joined(outs, "costs")[HARM].sum(axis=0)
+        days = int(_joined(outs, "days").sum())
         self.harm += int(harm.sum())
-        self.days += int(_joined(outs, "days").sum())
+        self.harm_days += days
+        self.days += days
         self.paid += float(rewards.sum())
         if self.harm_price:
             rewards = rewards - self.harm_price * harm
@@ -226,13 +230,15 @@ class Lanes(JointVecEnv):
         return self._inputs, (rewards / self.reward_scale).astype(np.float32), ends, self._infos
 
     def take_counts(self) -> dict[str, float]:
-        """Return harm, days and CNY since the last call."""
-        counts = {
-            "harm": getattr(self, "harm", 0),
-            "days": getattr(self, "days", 0),
-            "paid": getattr(self, "paid", 0.0),
-        }
-        self.harm, self.days, self.paid = 0, 0, 0.0
+        """Return days and CNY since the last call."""
+        counts = {"days": self.days, "paid": self.paid}
+        self.days, self.paid = 0, 0.0
+        return counts
+
+    def take_harm(self) -> tuple[int, int]:
+        """Return harm, and the days in which it came, since the last call; what `take_counts` counts is left alone."""
+        counts = self.harm, self.harm_days
+        self.harm, self.harm_days = 0, 0
         return counts
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -175,8 +175,8 @@ class LagrangianPpo(MaskedPpo):
 
     def move_price(self) -> None:
         """Move the price by how far the last rollout was from the limit."""
-        counts = self.lanes.take_counts()
-        rate = 30_000.0 * counts["harm"] / max(1, counts["days"])
+        harm, days = self.lanes.take_harm()
+        rate = 30_000.0 * harm / max(1, days)
         self.lanes.harm_price = max(
             0.0, self.lanes.harm_price + self.RATE * (rate - self.settings.harm_limit)
         )

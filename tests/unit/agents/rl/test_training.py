@@ -1,5 +1,6 @@
 """Training at a tiny scale: determinism, resuming exactly, what is written, and the pieces that a trainer hangs on."""
 
+import csv
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -390,12 +391,24 @@ def test_the_price_of_harm_rises_above_the_limit_and_falls_below_it() -> None:
 
     learner = LagrangianPpo(settings_of("ppo_lagrangian", harm_limit=10.0), lanes_of())
     lanes = learner.lanes
-    lanes.harm, lanes.days = 30, 30_000  # 30 in 1,000 people and 30 days
+    lanes.harm, lanes.harm_days = 30, 30_000  # 30 in 1,000 people and 30 days
     learner.move_price()
     assert lanes.harm_price == pytest.approx(20.0 * LagrangianPpo.RATE)
-    lanes.harm, lanes.days = 0, 30_000
+    lanes.harm, lanes.harm_days = 0, 30_000
     learner.move_price()
     assert lanes.harm_price == pytest.approx(10.0 * LagrangianPpo.RATE)
+
+
+def test_moving_the_price_leaves_the_curve_its_counts(tmp_path: Path) -> None:
+    rows = []
+    for agent in ("ppo_lagrangian", "maskable_ppo"):
+        # A limit that is never reached: the price stays at nought, and both learn the same.
+        limit = {"harm_limit": 1e9} if agent == "ppo_lagrangian" else {}
+        train(settings_of(agent, **limit), tmp_path / agent)
+        with (tmp_path / agent / CURVE).open() as file:
+            rows.append([row["training_cny_a_day"] for row in csv.DictReader(file)])
+    assert rows[0] == rows[1]
+    assert all(float(value) != 0.0 for value in rows[0])
 
 
 def test_harm_is_charged_at_its_price() -> None:
