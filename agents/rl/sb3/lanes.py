@@ -153,7 +153,9 @@ class Lanes(JointVecEnv):
                 alive &= ~(_joined(outs, "terminated") | _joined(outs, "truncated"))
         whole = steps, rounds * self._n
         return Lessons(
-            rows.reshape(*whole, len(COLUMNS)), hidden.reshape(*whole, len(HIDDEN_COLUMNS)), counts.reshape(whole)
+            rows.reshape(*whole, len(COLUMNS)),
+            hidden.reshape(*whole, len(HIDDEN_COLUMNS)),
+            counts.reshape(whole),
         )
 
     def warm_up(self, seed: int, p: float = 0.05) -> None:
@@ -219,15 +221,23 @@ class Lanes(JointVecEnv):
         self._told = np.flatnonzero(ends).tolist()
         if self._told:
             last = self._sight(self._rows(outs)[ends], self._kept[ends])[0]
-            for i, inputs in zip(self._told, last, strict=True):
+            for i, inputs, mask in zip(self._told, last, _joined(outs, "mask")[ends], strict=True):
                 self._infos[i] = {
                     "terminal_observation": inputs.copy(),
+                    "terminal_mask": mask.copy(),
                     "TimeLimit.truncated": bool(self._bootstraps and truncated[i]),
                 }
             self._kept[ends] = 0.0
             self._renew(outs, self._is_over())
         self._take(outs)
         return self._inputs, (rewards / self.reward_scale).astype(np.float32), ends, self._infos
+
+    def open_after(self, infos: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
+        """Return what the last step left open to the same people, shape as of `action_masks`; `infos` are that step's."""
+        masks = self._masks.copy()
+        for i in self._told:
+            masks[i] = infos[i]["terminal_mask"]
+        return self.codec.flat_mask(masks) if self.is_flat else masks.astype(np.bool_)
 
     def take_counts(self) -> dict[str, float]:
         """Return days and CNY since the last call."""

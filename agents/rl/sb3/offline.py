@@ -11,7 +11,7 @@ from stable_baselines3.common.utils import polyak_update
 from cardarena.agents.base import one_thread
 from cardarena.agents.fitted_q import FittedQIteration, Transitions
 from cardarena.agents.rl.sb3.lanes import Lanes, prior_actions
-from cardarena.agents.rl.sb3.online import Arrays, Dqn, MaskedDqn
+from cardarena.agents.rl.sb3.online import Arrays, Dqn, MaskedDqn, Remembered
 from cardarena.agents.rl.settings import TrainingSettings
 from cardarena.simulator.envs.actions import ActionCodec
 
@@ -27,25 +27,16 @@ class ConservativeDqn(MaskedDqn):
     ALPHA = 0.1
     log_chances: Any = 0.0
 
-    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
-        """Take gradient steps on minibatches of the log."""
-        self._update_learning_rate(self.policy.optimizer)
-        log: Any = self.replay_buffer
-        for _ in range(gradient_steps):
-            rows = log.sample(batch_size)
-            with torch.no_grad():
-                following = self.q_net_target(rows.next_observations).max(dim=1, keepdim=True).values
-                target = rows.rewards + (1.0 - rows.dones) * self.gamma * following
-            values = self.q_net(rows.observations)
-            own = values.gather(1, rows.actions.long())
-            beyond = torch.logsumexp(values + self.log_chances, dim=1, keepdim=True) - own
-            loss = 0.5 * (own - target).square().mean() + self.ALPHA * beyond.mean()
-            self.policy.optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-            self.policy.optimizer.step()
-            polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), 0.005)
-        self._n_updates += gradient_steps
+    def loss(self, rows: Remembered) -> torch.Tensor:
+        """Return the squared error of a minibatch and the conservative part."""
+        values = self.q_net(rows.observations)
+        own = values.gather(1, rows.actions.long())
+        beyond = torch.logsumexp(values + self.log_chances, dim=1, keepdim=True) - own
+        return 0.5 * (own - self.targets(rows)).square().mean() + self.ALPHA * beyond.mean()
+
+    def after_step(self) -> None:
+        """Let the target network follow: there are no steps of the environment."""
+        polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), 0.005)
 
 
 class Cql(Dqn):
@@ -79,6 +70,7 @@ class Cql(Dqn):
         """Fill the buffer with what the prior does and what comes of it."""
         buffer = self.algorithm.replay_buffer
         for step in logged(self.lanes, self.settings.prior, seed):
+            buffer.note_open(step.is_open)
             buffer.add(step.inputs, step.following, step.actions, step.rewards, step.ends, step.infos)
             if buffer.full:
                 return
@@ -177,7 +169,7 @@ class Logged(NamedTuple):
         following: the inputs after it; of the same person, where the episode ended.
         ends: whether it ended.
         infos: what Stable-Baselines3 is told.
-        is_open: shape (lanes, actions), what was open after it; where the episode ended, in the next.
+        is_open: shape (lanes, actions), what was open after it, to the same person.
     """
 
     inputs: np.ndarray
@@ -207,6 +199,6 @@ def logged(lanes: Lanes, prior: float, seed: int) -> Iterator[Logged]:
         for i in np.flatnonzero(ends):
             following[i] = infos[i]["terminal_observation"]
         yield Logged(
-            inputs, actions, rewards, following, ends, [dict(info) for info in infos], lanes.action_masks()
+            inputs, actions, rewards, following, ends, [dict(info) for info in infos], lanes.open_after(infos)
         )
         inputs = np.array(begun)

@@ -2,12 +2,13 @@
 """On-policy and Q-learning algorithms as learners: made for some lanes, taught for a while, written as tensors and read back."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
@@ -218,8 +219,84 @@ class RecurrentAgent(Ppo):
         )
 
 
+class Remembered(NamedTuple):
+    """A minibatch of `MaskedBuffer`; `is_open` has shape (n, actions), of the next observation, and the rest (n, ...)."""
+
+    observations: torch.Tensor
+    actions: torch.Tensor
+    next_observations: torch.Tensor
+    dones: torch.Tensor
+    rewards: torch.Tensor
+    is_open: torch.Tensor
+
+
+class MaskedBuffer(ReplayBuffer):
+    """A replay buffer that keeps what was open after each step, so that a target promises nothing that is blocked.
+
+    Attributes:
+        next_open: shape (rows, lanes, bytes), the masks as bits.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        space: Any = self.action_space
+        self._n_actions = int(space.n)
+        self.next_open = np.zeros((self.buffer_size, self.n_envs, -(-self._n_actions // 8)), dtype=np.uint8)
+
+    def note_open(self, is_open: np.ndarray) -> None:
+        """Keep what is open after the step that is added next, shape (lanes, actions)."""
+        self.next_open[self.pos] = np.packbits(is_open, axis=1)
+
+    def _get_samples(self, batch_inds: np.ndarray, env: Any = None) -> Any:
+        at = batch_inds, np.random.randint(0, self.n_envs, len(batch_inds))  # noqa: NPY002 - the trainer's own generator
+        bits = np.unpackbits(self.next_open[at], axis=1, count=self._n_actions)
+        ends = self.dones[at] * (1.0 - self.timeouts[at])
+        parts = (
+            self.observations[at],
+            self.actions[at],
+            self.next_observations[at],
+            ends[:, None],
+            self.rewards[at][:, None],
+        )
+        return Remembered(*map(self.to_torch, (*parts, bits.astype(np.bool_))))
+
+
 class MaskedDqn(DQN):
-    """DQN that draws and maximises among what is open, each lane with a luck of its own."""
+    """DQN that draws and maximises among what is open, its targets too, each lane with a luck of its own."""
+
+    def _store_transition(
+        self, replay_buffer: Any, buffer_action: Any, new_obs: Any, reward: Any, dones: Any, infos: Any
+    ) -> None:
+        lanes: Any = self.env
+        replay_buffer.note_open(lanes.open_after(infos))
+        super()._store_transition(replay_buffer, buffer_action, new_obs, reward, dones, infos)
+
+    def targets(self, rows: Remembered) -> torch.Tensor:
+        """Return what the steps of a minibatch are worth, shape (n, 1): the reward and the best open action after it."""
+        with torch.no_grad():
+            values = self.q_net_target(rows.next_observations).masked_fill(~rows.is_open, -torch.inf)
+            return rows.rewards + (1.0 - rows.dones) * self.gamma * values.max(dim=1, keepdim=True).values
+
+    def loss(self, rows: Remembered) -> torch.Tensor:
+        """Return the error of a minibatch, Huber's, as Stable-Baselines3 has it."""
+        own = self.q_net(rows.observations).gather(1, rows.actions.long())
+        return torch.nn.functional.smooth_l1_loss(own, self.targets(rows))
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Take gradient steps on minibatches of the buffer."""
+        self._update_learning_rate(self.policy.optimizer)
+        buffer: Any = self.replay_buffer
+        for _ in range(gradient_steps):
+            loss = self.loss(buffer.sample(batch_size))
+            self.policy.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            self.policy.optimizer.step()
+            self.after_step()
+        self._n_updates += gradient_steps
+
+    def after_step(self) -> None:
+        """Do nothing: the target network is renewed between steps of the environment."""
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
@@ -244,15 +321,19 @@ def buffer_arrays(algorithm: Any) -> Arrays:
     """Return what an algorithm's replay buffer holds, and how far it is filled."""
     buffer = algorithm.replay_buffer
     place = np.array([buffer.pos, buffer.full], dtype=np.int64)
-    return {f"buffer.{name}": getattr(buffer, name) for name in BUFFER_ARRAYS} | {"buffer.place": place}
+    return {f"buffer.{name}": getattr(buffer, name) for name in _kept(buffer)} | {"buffer.place": place}
 
 
 def restore_buffer(algorithm: Any, arrays: Arrays) -> None:
     """Take back what `buffer_arrays` returned."""
     buffer = algorithm.replay_buffer
-    for name in BUFFER_ARRAYS:
+    for name in _kept(buffer):
         getattr(buffer, name)[...] = arrays[f"buffer.{name}"]
     buffer.pos, buffer.full = int(arrays["buffer.place"][0]), bool(arrays["buffer.place"][1])
+
+
+def _kept(buffer: ReplayBuffer) -> tuple[str, ...]:
+    return (*BUFFER_ARRAYS, "next_open") if isinstance(buffer, MaskedBuffer) else BUFFER_ARRAYS
 
 
 class Dqn(Learner):
@@ -270,6 +351,7 @@ class Dqn(Learner):
             self.lanes,
             learning_rate=s.learning_rate,
             buffer_size=self.BUFFER,
+            replay_buffer_class=MaskedBuffer,
             learning_starts=20 * s.lanes,
             batch_size=1024,
             gamma=s.gamma_per_day**s.decision_every,

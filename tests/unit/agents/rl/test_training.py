@@ -75,20 +75,57 @@ def test_the_log_goes_on_with_the_same_person_and_knows_what_was_open() -> None:
     lanes, twin = lanes_of(is_flat=True), lanes_of(is_flat=True)
     for each in (lanes, twin):
         each.warm_up(3)
-    ended = 0
+    ended = others = 0
     for number, step in enumerate(logged(lanes, 0.3, 5)):
         begun, rewards, ends, infos = twin.step(step.actions)
         np.testing.assert_array_equal(step.rewards, rewards)
-        np.testing.assert_array_equal(step.is_open, twin.action_masks())
         assert np.array_equal(step.ends, ends)
+        np.testing.assert_array_equal(step.is_open[~ends], twin.action_masks()[~ends])
         np.testing.assert_array_equal(step.following[~ends], begun[~ends])
         for i in np.flatnonzero(ends):
             np.testing.assert_array_equal(step.following[i], infos[i]["terminal_observation"])
+            last = twin.codec.flat_mask(infos[i]["terminal_mask"][None])[0]
+            np.testing.assert_array_equal(step.is_open[i], last)
+            others += int(not np.array_equal(last, twin.action_masks()[i]))
             assert not np.array_equal(step.following[i], begun[i]), "another person's day"
         ended += int(ends.sum())
         if number == 12:
             break
     assert ended >= 12
+    assert others > 0, "the next person's mask would do"
+
+
+@pytest.mark.parametrize("agent", ["dqn", "cql"])
+def test_a_target_promises_nothing_that_is_blocked(agent: str) -> None:
+    from cardarena.agents.rl.sb3.learners import LEARNERS
+
+    lanes = lanes_of(is_flat=True, reward="attributed", difficulty="easy")
+    lanes.warm_up(3)
+    learner = LEARNERS[agent](settings_of(agent, lanes=12, reward="attributed"), lanes)
+    algorithm = learner.algorithm
+    algorithm.replay_buffer = type(algorithm.replay_buffer)(
+        480, lanes.observation_space, lanes.action_space, "cpu", n_envs=12
+    )
+    learner.teach(240, 1, 1e-3)
+    buffer = algorithm.replay_buffer
+    rows = buffer.sample(256)
+    is_open = rows.is_open.numpy()
+    assert is_open[:, 0].all()
+    assert 0.0 < is_open[:, 1:].mean() < 1.0
+    # What is kept as bits is what the sampled rows are given.
+    bits = np.unpackbits(buffer.next_open, axis=2, count=lanes.codec.n_flat)
+    kept = bits[: buffer.size()].reshape(-1, lanes.codec.n_flat)
+    following = buffer.next_observations[: buffer.size()].reshape(len(kept), -1)
+    for inputs, own in zip(rows.next_observations.numpy()[:20], is_open, strict=False):
+        assert any(np.array_equal(kept[k], own) for k in np.flatnonzero((following == inputs).all(axis=1)))
+    with torch.no_grad():
+        algorithm.q_net_target.q_net[-1].bias[0] = -1.0  # so that contacts look better than nothing
+    values = algorithm.q_net_target(rows.next_observations).detach().numpy()
+    best = np.array([row[mask].max() for row, mask in zip(values, is_open, strict=True)])
+    goes_on = 1.0 - rows.dones.numpy()[:, 0]
+    expected = rows.rewards.numpy()[:, 0] + goes_on * algorithm.gamma * best
+    np.testing.assert_allclose(algorithm.targets(rows).numpy()[:, 0], expected, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(best, values.max(axis=1)), "the best of all would do"
 
 
 def test_fitted_q_learns_from_the_log_alone_and_plays_what_it_fitted() -> None:
