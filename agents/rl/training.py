@@ -148,7 +148,7 @@ class _Course:
     @property
     def cardholder_days(self) -> int:
         """Days of simulated people so far: of learning, and of the evaluations with their run-outs; with a twin beside each."""
-        return self.ground.cardholder_days(self.steps, len(self.curve))
+        return self.ground.cardholder_days(self.learner.lived, len(self.curve))
 
     @property
     def reason(self) -> str | None:

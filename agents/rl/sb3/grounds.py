@@ -60,8 +60,8 @@ class Ground:
         """Return what the card says of the network's outputs."""
         raise NotImplementedError
 
-    def cardholder_days(self, steps: int, evaluations: int) -> int:
-        """Return the days of simulated people of so many steps and evaluations, run-outs and twins included."""
+    def cardholder_days(self, lived: int, evaluations: int) -> int:
+        """Return the days of simulated people of so many environment steps lived and evaluations, run-outs and twins included."""
         raise NotImplementedError
 
 
@@ -149,15 +149,15 @@ class JourneyGround(Ground):
             "depths": list(DEPTHS[: codec.n_depths]),
         }
 
-    def cardholder_days(self, steps: int, evaluations: int) -> int:
-        """Return those of warming up and of learning, with a twin beside each in the paired form, and of evaluations, which are paired."""
+    def cardholder_days(self, lived: int, evaluations: int) -> int:
+        """Return those of warming up and learning, with a twin beside each in the paired form, and of evaluations, which are paired."""
         s = self.settings
         each = 2 if s.reward == "paired" else 1
         # Before it learns, every lane warms up for an episode, and plays what its filter is fitted to.
         rounds = 1 + (ROUNDS if s.observe == "beliefs" else 0)
         begun = rounds * s.lanes * max(map(self._days, self.scenarios))
         judged = evaluations * len(self.choices) * s.evaluated * sum(map(self._whole, self.scenarios))
-        return (begun + steps * s.decision_every) * each + 2 * judged
+        return (begun + lived * s.decision_every) * each + 2 * judged
 
     def _days(self, scenario: Scenario) -> int:
         return self.settings.horizon or scenario.horizon.days
@@ -216,18 +216,17 @@ class CampaignGround(Ground):
         """Return the channels of the environment."""
         return {"form": "campaign", "choice": choice, "channels": list(self._codec.channels)}
 
-    def cardholder_days(self, steps: int, evaluations: int) -> int:
+    def cardholder_days(self, lived: int, evaluations: int) -> int:
         """Return those of learning and of evaluations, and of the silent twin of each world, which lives once."""
         s = self.settings
         after = self.scenarios[0].horizon.run_out_days
         whole = self.days + after
         is_cared_for = s.terminal == "caretaker"
-        episodes = steps // self.lanes.episode
-        lived = steps * s.decision_every + (episodes * after if is_cared_for else 0)
+        learned = lived * s.decision_every + (lived // self.lanes.episode * after if is_cared_for else 0)
         twins = len(s.evaluation_seeds) * whole
         if s.reward == "paired":
             twins += len(s.world_seeds) * (whole if is_cared_for else self.days)
-        return s.cardholders * (lived + evaluations * len(s.evaluation_seeds) * whole + twins)
+        return s.cardholders * (learned + evaluations * len(s.evaluation_seeds) * whole + twins)
 
     def _worlds(self, seeds: tuple[int, ...]) -> list[Any]:
         s = self.settings

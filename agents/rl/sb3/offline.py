@@ -45,6 +45,12 @@ class Cql(Dqn):
     algorithm_class = ConservativeDqn
     BATCH = 512
 
+    @property
+    def lived(self) -> int:
+        """Decisions in the log."""
+        buffer = self.algorithm.replay_buffer
+        return buffer.size() * buffer.n_envs
+
     def teach(self, steps: int, seed: int, learning_rate: float) -> None:
         """Look at `steps` logged decisions; the log is written first, and never added to."""
         torch.manual_seed(seed)
@@ -85,6 +91,7 @@ class Fqi:
     Attributes:
         lanes: what wrote the log.
         steps: logged decisions looked at.
+        lived: decisions simulated for the log, what the horizon cut off included.
         memory: none.
         activation: of hidden layers, of which there are none.
         layers: none: the values are linear in the inputs.
@@ -99,7 +106,7 @@ class Fqi:
 
     def __init__(self, settings: TrainingSettings, lanes: Lanes) -> None:
         """Write the log, by a luck that is a function of the settings' seed, and solve the regression."""
-        self.settings, self.lanes, self.steps = settings, lanes, 0
+        self.settings, self.lanes, self.steps, self.lived = settings, lanes, 0, 0
         log = self.write_log(min(self.LOG_ROWS, settings.evaluate_every))
         # What was lived for the log is no part of the training; a resumed one lives it again.
         lanes.take_counts()
@@ -115,6 +122,7 @@ class Fqi:
         for step in logged(self.lanes, self.settings.prior, self.settings.seed):
             cut = np.array([info.get("TimeLimit.truncated", False) for info in step.infos])
             keep = ~cut
+            self.lived += len(keep)
             whole = (step.inputs, step.actions, step.rewards, step.following, ~step.ends, step.is_open)
             parts.append(tuple(part[keep] for part in whole))
             count += int(keep.sum())

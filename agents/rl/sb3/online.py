@@ -59,6 +59,11 @@ class Learner:
         return int(self.algorithm.num_timesteps)
 
     @property
+    def lived(self) -> int:
+        """Environment steps that were simulated for them."""
+        return self.steps
+
+    @property
     def layers(self) -> tuple[int, ...]:
         """Units of each hidden layer."""
         return self.settings.layers

@@ -412,6 +412,32 @@ def test_the_card_counts_what_was_simulated(tmp_path: Path, reward: str) -> None
     assert spent.trials == 1
 
 
+@pytest.mark.parametrize("agent", ["cql", "fqi"])
+def test_who_learns_from_a_log_counts_the_log_and_not_how_often_it_was_looked_at(
+    tmp_path: Path, agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cardarena.agents.rl.sb3 import offline
+
+    monkeypatch.setattr(offline.Cql, "BUFFER", 20 * SMALL["lanes"])
+    written = []
+
+    def noted(*arguments: Any) -> Any:
+        for step in _logged(*arguments):
+            written.append(len(step.ends))
+            yield step
+
+    _logged = offline.logged
+    monkeypatch.setattr(offline, "logged", noted)
+    days = {}
+    for steps in (128, 384):
+        train(settings_of(agent, steps=steps, evaluate_every=128), tmp_path / str(steps))
+        days[steps] = read_agent(tmp_path / str(steps)).card.training.cardholder_days
+    logs = sum(written) // 2
+    judged = SMALL["evaluated"] * (10 + 180) * 2
+    assert days[128] == SMALL["lanes"] * 10 + logs + judged
+    assert days[384] == days[128] + 2 * judged
+
+
 def test_an_actor_begins_as_the_prior(tmp_path: Path) -> None:
     train(settings_of(steps=16, evaluate_every=16, rollout=1, batches=1, learning_rate=1e-30), tmp_path)
     agent = read_agent(tmp_path)
