@@ -258,7 +258,7 @@ def _board(folder: Path | None) -> tuple[Callable[[int, dict[str, float]], objec
 
     if find_spec("tensorboard") is None:
         raise CardArenaError(
-            "--tensorboard: expected TensorBoard, found none installed: pip install tensorboard"
+            "--tensorboard: expected TensorBoard, found none installed: pip install 'cardarena[rl]'"
         )
     from cardarena.agents.rl.sb3.board import Board
 
