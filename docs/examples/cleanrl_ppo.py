@@ -8,6 +8,8 @@ Covers: the vector environment, action masks, scaling what is observed, writing 
 
 import argparse
 import itertools
+import shlex
+import sys
 from pathlib import Path
 
 import gymnasium
@@ -20,6 +22,7 @@ import cardarena.envs  # noqa: F401 - makes the ids known to Gymnasium
 from cardarena.agents.rl.card import Observation
 from cardarena.agents.rl.encoding import Encoder, default_columns, scaled
 from cardarena.agents.rl.folder import write_agent
+from cardarena.benchmarks.provenance import shown_path
 from cardarena.simulator.names import CHANNELS, DEPTHS
 
 HIDDEN = (128, 128)
@@ -189,7 +192,7 @@ def main() -> None:
         },
         "training": {
             "algorithm": "ppo",
-            "command": "python docs/examples/cleanrl_ppo.py",
+            "command": shlex.join(["python", "docs/examples/cleanrl_ppo.py", *map(shown_path, sys.argv[1:])]),
             "scenario": scenario.name,
             "world_seeds": [1001],
             "seed": args.seed,
