@@ -1,4 +1,4 @@
-"""An index per person from beliefs: the Whittle index of a small restless process of need and of contacts in mind.
+"""An index per person: the Whittle index of a small restless process of need, believed, and of contacts in mind, counted.
 
 The process of one person, a step being the days between decisions. A state is (need, contacts): need is off, precursor or
 on; contacts, 0 to `MOST_IN_MIND`, are those still in mind. Need moves by itself: off -> precursor -> on or off -> off.
@@ -167,9 +167,10 @@ def rewards(gains: Floats, tolerance: float, goodwill: float) -> Floats:
 class Whittle(TimedPolicy):
     """Contacts whoever's Whittle index, of a process of need and contacts in mind, exceeds what the contact costs.
 
-    The bank sees neither need nor memory: the need is believed from the fitted chance of a purchase and the signs of the
-    week, and the index is the mean over that belief; contacts in mind are the bank's count of 28 days. The tolerance is
-    fitted to the log: by how much the fitted increment is overdone for people contacted lately.
+    The bank sees neither need nor memory. Only the need is believed: from the fitted chance of a purchase and the signs of the
+    week; the index is the mean over that belief. The load of contacts in mind is observed: the bank's own count of 28 days.
+    Annoyance is neither: the tolerance, which is fitted to the log by how much the fitted increment is overdone for people
+    contacted lately, and the goodwill, which is a constant, are the same for everybody.
     In a cold start it explores on a slice and fits twice, from day 21 on.
 
     Dial: price of a contact in CNY, on top of its cost and the arena's price.
@@ -180,7 +181,7 @@ class Whittle(TimedPolicy):
 
     name = "whittle"
     title = "Whittle index"
-    summary = "A Whittle index of need and contacts in mind, on beliefs, against what a contact costs."
+    summary = "A Whittle index of a believed need and of the counted contacts of 28 days, against what a contact costs."
     dial_spec: ClassVar[Dial] = Dial("contact price, CNY", (0.0, 0.1, 0.5, 1.0, 2.0), 0.0, 0.0)
     knobs = (
         PRICE,
