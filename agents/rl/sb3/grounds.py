@@ -13,7 +13,7 @@ from cardarena.agents.rl.card import Observation
 from cardarena.agents.rl.evaluation import Worth, campaign_worth, worth_of
 from cardarena.agents.rl.folder import TrainedAgent
 from cardarena.agents.rl.sb3.bases import Bases, campaign_columns
-from cardarena.agents.rl.sb3.filters import ROUNDS, learn_filter
+from cardarena.agents.rl.sb3.filters import MOST_ROWS, learn_filter, rounds_of
 from cardarena.agents.rl.sb3.lanes import Lanes, columns_for
 from cardarena.agents.rl.settings import AGENTS, TrainingSettings
 from cardarena.simulator.envs.campaign import CampaignEnv
@@ -91,10 +91,12 @@ class JourneyGround(Ground):
         ]
         kind = AGENTS[settings.agent]
         has_price = settings.contact_price_cny[1] > 0.0
-        believer = None
+        believer, self._rounds = None, 0
         if settings.observe == "beliefs":
             observables = Observation(columns=columns_for(sees_end=is_cared_for, has_price=has_price))
-            lessons = Lanes(shells, observables).lessons(settings.seed, settings.prior, ROUNDS)
+            lanes = Lanes(shells, observables)
+            self._rounds = rounds_of(lanes)
+            lessons = lanes.lessons(settings.seed, settings.prior, self._rounds, MOST_ROWS)
             believer, self.tensors, explained = learn_filter(lessons, settings.seed)
             self.remarks = {"filter_explains": f"{explained:.4f}"}
         columns = columns_for(sees_end=is_cared_for, has_price=has_price, sight=settings.observe)
@@ -154,8 +156,7 @@ class JourneyGround(Ground):
         s = self.settings
         each = 2 if s.reward == "paired" else 1
         # Before it learns, every lane warms up for an episode, and plays what its filter is fitted to.
-        rounds = 1 + (ROUNDS if s.observe == "beliefs" else 0)
-        begun = rounds * s.lanes * max(map(self._days, self.scenarios))
+        begun = (1 + self._rounds) * s.lanes * max(map(self._days, self.scenarios))
         judged = evaluations * len(self.choices) * s.evaluated * sum(map(self._whole, self.scenarios))
         return (begun + lived * s.decision_every) * each + 2 * judged
 

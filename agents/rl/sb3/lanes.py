@@ -73,11 +73,13 @@ class Lessons:
         rows: shape (steps, journeys, columns), the observables.
         hidden: shape (steps, journeys, hidden columns), the hidden record.
         counts: shape (steps, journeys), bool, whether the journey had not come to its end.
+        persons: shape (journeys,), whose journey it is: the place among the people of the pool.
     """
 
     rows: NDArray[np.float32]
     hidden: NDArray[np.float32]
     counts: NDArray[np.bool_]
+    persons: NDArray[np.int64]
 
 
 class Lanes(JointVecEnv):
@@ -135,27 +137,45 @@ class Lanes(JointVecEnv):
         shown = spaces.Box(-observation.clip, observation.clip, (self._sight.inputs,), np.float32)
         super().__init__(self.shells[0].journeys, self._n, shown, is_flat=is_flat)
 
-    def lessons(self, seed: int, p: float, rounds: int = 1) -> Lessons:
-        """Play the prior through whole journeys, a lane so many rounds; keep what was observed and what was true."""
+    @property
+    def decisions(self) -> int:
+        """Decisions of the longest episode."""
+        return max(self._steps())
+
+    def lessons(self, seed: int, p: float, rounds: int = 1, most: int | None = None) -> Lessons:
+        """Play the prior through whole journeys; keep what was observed and what was true.
+
+        Args:
+            seed: of journeys and luck.
+            p: chance of a contact.
+            rounds: journeys of each lane.
+            most: people's decisions to keep of a round: where there are more, those of every second lane, or every third.
+        """
         luck = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 3])))
-        steps = max(self._steps())
-        rows = np.zeros((steps, rounds, self._n, len(COLUMNS)), dtype=np.float32)
-        hidden = np.zeros((steps, rounds, self._n, len(HIDDEN_COLUMNS)), dtype=np.float32)
-        counts = np.zeros((steps, rounds, self._n), dtype=np.bool_)
+        steps = self.decisions
+        kept = np.arange(0, self._n, 1 if most is None else -(-self._n * steps // most))
+        rows = np.zeros((steps, rounds, len(kept), len(COLUMNS)), dtype=np.float32)
+        hidden = np.zeros((steps, rounds, len(kept), len(HIDDEN_COLUMNS)), dtype=np.float32)
+        counts = np.zeros((steps, rounds, len(kept)), dtype=np.bool_)
+        persons = np.zeros((rounds, len(kept)), dtype=np.int64)
         for k in range(rounds):
             outs = self._begun(seed + 1_000_003 + k)
+            persons[k] = np.concatenate([shell.journeys.slots.journey["member"] for shell in self.shells])[
+                kept
+            ]
             alive = np.ones(self._n, dtype=np.bool_)
             for step in range(steps):
-                rows[step, k], hidden[step, k] = _joined(outs, "observation"), self._hidden()
-                counts[step, k] = alive
+                rows[step, k], hidden[step, k] = _joined(outs, "observation")[kept], self._hidden()[kept]
+                counts[step, k] = alive[kept]
                 masks = _joined(outs, "mask")
                 outs = self._stepped(prior_actions(self.codec, masks, luck.random((self._n, 4)), p))
                 alive &= ~(_joined(outs, "terminated") | _joined(outs, "truncated"))
-        whole = steps, rounds * self._n
+        whole = steps, rounds * len(kept)
         return Lessons(
             rows.reshape(*whole, len(COLUMNS)),
             hidden.reshape(*whole, len(HIDDEN_COLUMNS)),
             counts.reshape(whole),
+            persons.reshape(-1),
         )
 
     def warm_up(self, seed: int, p: float = 0.05) -> None:

@@ -44,13 +44,18 @@ def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
 
 
 def lanes_of(
-    frames: int = 1, is_flat: bool = False, n: int = 12, scenario: str = "baseline", **settings: Any
+    frames: int = 1,
+    is_flat: bool = False,
+    n: int = 12,
+    scenario: str = "baseline",
+    cardholders: int = 40,
+    **settings: Any,
 ) -> Any:
     from cardarena.agents.environments import make_pool
     from cardarena.agents.rl.sb3.lanes import Lanes, columns_for
     from cardarena.simulator.envs.shell import Shell
 
-    pool = make_pool(scenario, n_cardholders=40, world_seeds=(1001,))
+    pool = make_pool(scenario, n_cardholders=cardholders, world_seeds=(1001,))
     shell = Shell(pool, n, terminal_value=False, offer_features=False, horizon=10, **settings)
     columns = columns_for(sees_end=False, has_price=False)
     return Lanes(shell, Observation(columns=columns, frames=frames), is_flat=is_flat)

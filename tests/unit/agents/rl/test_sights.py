@@ -86,14 +86,14 @@ def test_an_agent_on_the_full_state_is_shown_the_same_in_training_and_in_the_are
 def test_a_filter_knows_more_than_the_mean_and_needs_the_past() -> None:
     from cardarena.agents.rl.sb3.filters import learn_filter
 
-    lanes = lanes_of(n=256, decision_every=1)
+    lanes = lanes_of(n=256, cardholders=500, decision_every=1)
     lessons = lanes.lessons(3, 0.3, rounds=4)
     assert lessons.rows.shape[1] == 4 * 256
     assert lessons.counts[0].all()
     # Each round meets other people, or the same ones with other luck.
     assert not np.array_equal(lessons.rows[:, :256], lessons.rows[:, 256:512])
     believer, tensors, explained = learn_filter(lessons, 1)
-    assert 0.05 < explained < 1.0
+    assert 0.02 < explained < 1.0
     again = learn_filter(lessons, 1)[1]
     assert equal(tensors, again)
     # The load of a push that went out yesterday is hidden, and follows from what was observed.
@@ -108,6 +108,48 @@ def test_a_filter_knows_more_than_the_mean_and_needs_the_past() -> None:
     assert not np.allclose(inputs[:, 1], fresh[:, 1])
     truth = lessons.hidden[5][:, HIDDEN_COLUMNS.index("hidden_annoyance")]
     assert np.corrcoef(inputs[:, 1], truth)[0, 1] > 0.2
+
+
+def test_a_filter_is_told_by_people_whom_it_was_never_fitted_to() -> None:
+    from dataclasses import replace
+
+    from cardarena.agents.rl.sb3.filters import HELD_OUT, learn_filter
+
+    lessons = lanes_of(n=64).lessons(3, 0.3, rounds=2)
+    assert lessons.persons.shape == (2 * 64,)
+    # A person's journeys begin as the same row, whatever comes of them; 40 people in 128 journeys return.
+    first = lessons.rows[0]
+    for person in np.unique(lessons.persons):
+        own = first[lessons.persons == person]
+        assert (own == own[0]).all()
+    assert len(np.unique(first, axis=0)) == len(np.unique(lessons.persons)) <= 40
+    # What was true of the people held out changes what is told of the filter, and nothing of the filter.
+    is_held_out = lessons.persons % HELD_OUT == HELD_OUT - 1
+    assert 0 < is_held_out.sum() < len(is_held_out)
+    hidden = lessons.hidden.copy()
+    hidden[:, is_held_out] *= 2.0
+    _, tensors, explained = learn_filter(lessons, 1)
+    _, others, otherwise = learn_filter(replace(lessons, hidden=hidden), 1)
+    assert otherwise != explained
+    assert equal(tensors, others)
+    with pytest.raises(CardArenaError, match="expected 8 people or more"):
+        learn_filter(replace(lessons, persons=np.zeros_like(lessons.persons)), 1)
+
+
+def test_the_lessons_of_a_filter_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cardarena.agents.rl.sb3 import filters
+
+    lanes = lanes_of(n=12)
+    assert lanes.decisions == 10
+    for most, rounds in ((10_000, filters.ROUNDS), (500, 4), (60, 1)):
+        monkeypatch.setattr(filters, "MOST_ROWS", most)
+        assert filters.rounds_of(lanes) == rounds
+        assert lanes.lessons(3, 0.3, rounds, most).counts.size <= most
+    # What is kept of fewer lanes is what those lanes lived.
+    whole, half = lanes.lessons(3, 0.3), lanes.lessons(3, 0.3, 1, 60)
+    for name in ("rows", "hidden", "counts"):
+        np.testing.assert_array_equal(getattr(half, name), getattr(whole, name)[:, ::2])
+    np.testing.assert_array_equal(half.persons, whole.persons[::2])
 
 
 def test_lanes_of_several_scenarios_are_those_of_each(tmp_path: Path) -> None:
