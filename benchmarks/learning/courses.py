@@ -89,6 +89,7 @@ _SETTINGS: Final = {
     "observe": "observe",
     "reward": "reward",
     "price": "contact_price_cny",
+    "harm-limit": "harm_limit",
 }
 REFERENCE: Final = "reference"
 COURSES: Final = (
@@ -102,11 +103,17 @@ COURSES: Final = (
     Course("gross", "reward", "Gross: realised margin", changes={"reward": "gross"}),
     Course("attributed", "reward", "Attributed: what banks credit", changes={"reward": "attributed"}),
     Course("priced", "price", "A price of contacts, 0 to 1 CNY", changes={"price": (0.0, 1.0)}),
+    Course(
+        "ppo_lagrangian",
+        "agent",
+        "PPO under a limit of harm, 5 in 1,000 and month",
+        agent="ppo_lagrangian",
+        changes={"harm-limit": 5.0},
+    ),
     *(
         Course(agent, "agent", title, agent=agent)
         for agent, title in (
             ("ppo", "PPO without masks"),
-            ("ppo_lagrangian", "PPO under a limit of harm"),
             ("ppo_stacked", "PPO on four frames"),
             ("ppo_recurrent", "PPO with an LSTM"),
             ("dqn", "Deep Q-network, fewer arms"),

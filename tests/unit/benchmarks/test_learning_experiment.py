@@ -42,7 +42,7 @@ BY_NAME = {course.name: course for course in COURSES}
 
 def test_each_course_differs_from_the_reference_in_one_thing() -> None:
     reference = asdict(BY_NAME[REFERENCE].settings(SIZES, 0))
-    own = {"difficulty", "lanes", "learning_rate", "reward"}
+    own = {"difficulty", "lanes", "learning_rate", "reward", "harm_limit"}
     for course in COURSES:
         settings = asdict(course.settings(replace(SIZES, settings={}), 0))
         plain = asdict(BY_NAME[REFERENCE].settings(replace(SIZES, settings={}), 0))
