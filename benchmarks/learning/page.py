@@ -94,8 +94,8 @@ def _reading_panel(axes: Axes, *, reading: Mapping[str, Estimate]) -> None:
     axes.set_yticks(at, [TITLES[group] for group in reading])
     axes.set_ylim(-0.6, len(reading) - 0.1)
     axes.grid(False, axis="y")
-    axes.set_title("What the reference reads: lost when it is another person's", loc="left", fontsize=11)
-    axes.set_xlabel("CNY a head")
+    axes.set_title("What the reference reads", loc="left", fontsize=11)
+    axes.set_xlabel("CNY a head lost where it is another person's")
 
 
 def _panel(axes: Axes, *, title: str, lines: Sequence[Line], results: Results, scenario: str) -> None:
