@@ -29,7 +29,7 @@ from cardarena.agents.practice import MOST_LOG_DAYS, SimulatedLog
 from cardarena.agents.registry import make_policy
 from cardarena.agents.rl.card import Making, checked_name
 from cardarena.agents.rl.folder import PROGRESS, read_progress, refuse_strangers, write_progress
-from cardarena.agents.rl.settings import TrainingSettings, refuse_arena_seeds
+from cardarena.agents.rl.settings import TrainingSettings, refuse_wrong_seeds
 from cardarena.agents.tables import WINDOW_DAYS
 from cardarena.benchmarks.arena.entries import checked_scenario, scenario_entry
 from cardarena.benchmarks.metrics import RANKING_METRIC, RunFacts, run_metrics
@@ -87,11 +87,7 @@ class TuningSettings:
     training: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
-        refuse_arena_seeds(self.world_seeds)
-        if len(set(self.world_seeds)) < len(self.world_seeds):
-            raise CardArenaError(
-                f"world seeds: expected each once, found {', '.join(map(str, self.world_seeds))}"
-            )
+        refuse_wrong_seeds(self.world_seeds)
         for name in ("trials", "cardholders", "max_cardholder_days", "max_seconds", "steps", "final_steps"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -221,8 +217,11 @@ class WorldLaboratory:
         policy, spent = self._subject.policy(values)
         world, silent = self._worlds.get(case) or self._prepared(case)
         metrics = run_metrics(self._facts(world, policy), silent)
+        limits = self._limits[case[0]]
+        # A metric that only another scenario limits keeps its column: rows are alike, and nothing is over.
         over = {
-            name: (metrics[name] - most) / max(most, 1e-9) for name, most in self._limits[case[0]].items()
+            name: (metrics[name] - limits[name]) / max(limits[name], 1e-9) if name in limits else -1.0
+            for name in sorted({name for own in self._limits.values() for name in own})
         }
         days = silent.horizon * world.n
         return Played(float(metrics[RANKING_METRIC]), over, days, days, spent)
@@ -387,7 +386,7 @@ class _Course:
         if own is None:
             return False
         if self._over(trial, n) > LEEWAY:
-            return n < len(self.cases)
+            return True
         means = [self._mean(other, n) for other in range(trial) if self._over(other, n) <= 0.0]
         reached = [mean for mean in means if mean is not None]
         return len(reached) >= FEWEST and own < float(np.median(reached))
@@ -451,7 +450,7 @@ class _Course:
                 f"{self.out}: expected a trial that meets all {n} worlds within the limits, found none in {trials} ({reason})"
             )
         values, chosen = self._values(best), best
-        if self.subject.complete(values):
+        if self.subject.complete():
             chosen = trials
             for case in self.cases:
                 self._run(chosen, case, values)

@@ -61,8 +61,8 @@ class Subject(Protocol):
         """Return a policy with these values, and the cardholder-days that it took to make."""
         ...
 
-    def complete(self, values: Mapping[str, float]) -> bool:
-        """Take the best values; return whether that makes another policy than the trial's."""
+    def complete(self) -> bool:
+        """End the search; return whether the best values then make another policy than the trial's."""
         ...
 
     def write(
@@ -105,7 +105,7 @@ class PolicySubject:
         """Turn the knobs."""
         return tunable_policy(self._name, values, self._practice), 0
 
-    def complete(self, values: Mapping[str, float]) -> bool:
+    def complete(self) -> bool:
         """Do nothing: the trial's policy is the one."""
         return False
 
@@ -154,7 +154,7 @@ class AgentSubject:
         policy: Any = make_policy(str(folder))
         return policy, policy.card.training.cardholder_days
 
-    def complete(self, values: Mapping[str, float]) -> bool:
+    def complete(self) -> bool:
         """Let what follows be trained to its full length."""
         self._is_complete = True
         return True

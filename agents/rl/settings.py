@@ -17,8 +17,8 @@ FIRST_TRAINING_SEED: Final = 1001
 EVALUATION_SEEDS: Final = (9001,)
 
 
-def refuse_arena_seeds(seeds: Sequence[int]) -> None:
-    """Refuse world seeds that belong to the arena.
+def refuse_wrong_seeds(seeds: Sequence[int]) -> None:
+    """Refuse world seeds that belong to the arena, or stand twice.
 
     Raises:
         CardArenaError: one does, or there is none.
@@ -28,6 +28,8 @@ def refuse_arena_seeds(seeds: Sequence[int]) -> None:
             f"world seeds of a training: expected {FIRST_TRAINING_SEED} or more (the arena's come before), "
             f"found {', '.join(map(str, seeds)) or 'none'}"
         )
+    if len(set(seeds)) < len(seeds):
+        raise CardArenaError(f"world seeds: expected each once, found {', '.join(map(str, seeds))}")
 
 
 @dataclass(frozen=True)
@@ -196,9 +198,7 @@ class TrainingSettings:
         if self.agent not in AGENTS:
             raise UnknownNameError("agent", self.agent, AGENTS)
         for seeds in (self.world_seeds, self.evaluation_seeds):
-            refuse_arena_seeds(seeds)
-            if len(set(seeds)) < len(seeds):
-                raise CardArenaError(f"world seeds: expected each once, found {', '.join(map(str, seeds))}")
+            refuse_wrong_seeds(seeds)
         if both := set(self.world_seeds) & set(self.evaluation_seeds):
             raise CardArenaError(
                 f"world seeds: expected others for training and for evaluation, found {min(both)} in both"

@@ -90,12 +90,18 @@ def _reading_panel(axes: Axes, *, reading: Mapping[str, Estimate]) -> None:
     for y, lost in zip(at, reading.values(), strict=True):
         axes.plot([lost.low, lost.high], [y, y], color=WORLD, linewidth=2.2, solid_capstyle="round")
         axes.plot([lost.value], [y], "o", color=WORLD, ms=7)
-    axes.axvline(0.0, color=GREY, linewidth=0.6, zorder=0)
-    axes.set_yticks(at, [TITLES[group] for group in reading])
-    axes.set_ylim(-0.6, len(reading) - 0.1)
-    axes.grid(False, axis="y")
-    axes.set_title("What the reference reads", loc="left", fontsize=11)
+    _frame(axes, at, [TITLES[group] for group in reading], "What the reference reads")
     axes.set_xlabel("CNY a head lost where it is another person's")
+
+
+def _frame(axes: Axes, at: np.ndarray, labels: Sequence[str], title: str) -> None:
+    """Write what rows of bars have about them: a line at nothing, a label a row, a title, the unit."""
+    axes.axvline(0.0, color=GREY, linewidth=0.6, zorder=0)
+    axes.set_yticks(at, labels)
+    axes.set_ylim(-0.6, len(labels) - 0.1)
+    axes.grid(False, axis="y")
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel("CNY a head")
 
 
 def _panel(axes: Axes, *, title: str, lines: Sequence[Line], results: Results, scenario: str) -> None:
@@ -123,9 +129,4 @@ def _panel(axes: Axes, *, title: str, lines: Sequence[Line], results: Results, s
             fontsize=8,
             color=GREY,
         )
-    axes.axvline(0.0, color=GREY, linewidth=0.6, zorder=0)
-    axes.set_yticks(at, [line.title for line in lines])
-    axes.set_ylim(-0.6, len(lines) - 0.1)
-    axes.grid(False, axis="y")
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.set_xlabel("CNY a head")
+    _frame(axes, at, [line.title for line in lines], title)

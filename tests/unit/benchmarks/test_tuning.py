@@ -154,6 +154,21 @@ def test_worlds_are_the_same_for_every_trial(tmp_path: Path) -> None:
     assert (first.run_days, first.silent_days, first.making_days) == (120 * 270, 120 * 270, 0)
 
 
+def test_scenarios_with_other_limits_are_tuned_together(tmp_path: Path) -> None:
+    free = tmp_path / "free.yaml"
+    free.write_text(
+        "extends: baseline\nname: free\ntitle: Free\ndescription: No limit of opt-outs.\nlimits:\n  max_opt_out_share: null\n"
+    )
+    settings = TuningSettings(
+        "capped_propensity", (str(free), "baseline"), trials=1, cardholders=60, world_seeds=(1001,)
+    )
+    tune(settings, tmp_path / "out", name="mine")
+    without, limited = rows_of(tmp_path / "out")
+    assert without.keys() == limited.keys()
+    assert float(without["over_opt_out_share"]) == -1.0
+    assert (tmp_path / "out" / CARD).exists()
+
+
 def test_a_worlds_silent_run_is_spent_once(tmp_path: Path) -> None:
     class Slow(Bowl):
         def play(self, case: Case, values: Mapping[str, float]) -> Played:
